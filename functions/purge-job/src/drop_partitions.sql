@@ -1,0 +1,12 @@
+-- Drops the oldest partitions and stretches the catch-all of the past over their time, so that a row that comes late still
+-- has a place.
+BEGIN;
+-- Only vacuum is in the way of this lock, and autovacuum yields to whoever waits for a second; readers and writers go on.
+SET LOCAL lock_timeout = '10s';
+LOCK TABLE {partitions} IN SHARE UPDATE EXCLUSIVE MODE;
+-- Everyone locks the root before its parts: holding it, no lock below can be waited for, nor a deadlock arise.
+SET LOCAL lock_timeout = '200ms';
+LOCK TABLE ONLY tetcore_logs IN ACCESS EXCLUSIVE MODE;
+DROP TABLE {partitions};
+CREATE TABLE tetcore_logs_expiring_past PARTITION OF tetcore_logs_expiring FOR VALUES FROM (MINVALUE) TO ('{upper_bound}');
+COMMIT

@@ -1,0 +1,2 @@
+-- Where the next of those rows are.
+FETCH {step} FROM expired

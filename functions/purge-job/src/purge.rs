@@ -1,0 +1,301 @@
+//! One run of the purge. Each statement is a transaction of its own, so that a run which ends half-way, whatever the cause,
+//! leaves nothing to repair: the next one goes on from there.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use shared::{
+    db::{self, SqlState},
+    service::Shutdown,
+};
+
+/// Rows that one statement removes at most.
+const STEP: i64 = 20_000;
+/// Partitions that are dropped together: each holds some ten locks of the server's few thousand.
+const PARTITIONS_AT_ONCE: usize = 32;
+/// Partitions up to this size are counted row by row before their drop, larger ones estimated by PostgreSQL's statistics:
+/// reading gigabytes only to report a number would make expiry as slow as a DELETE.
+const COUNTED_BYTES: i64 = 256 << 20;
+/// How long a statement may wait for a lock, since everyone after it has to wait behind it.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '200ms'";
+/// How often a statement is tried against others' locks, and the pause that lets them go on in between.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
+/// Far longer than an envelope can wait in Redis.
+const BATCHES_KEPT: TimeDelta = TimeDelta::days(7);
+
+/// What a run did, or with `dry_run` would do.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) partitions_made: i32,
+    pub(crate) partitions_dropped: usize,
+    pub(crate) rows_removed: i64,
+    /// Whether `rows_removed` is exact: large partitions are not counted row by row.
+    pub(crate) rows_exact: bool,
+    pub(crate) batches_removed: i64,
+    pub(crate) rejects_removed: i64,
+    pub(crate) peers_removed: i64,
+    pub(crate) nodes_removed: i64,
+    pub(crate) horizon: DateTime<Utc>,
+    pub(crate) dry_run: bool,
+    /// Whether nothing was left for the next run, by a SIGTERM or by locks that others held all the time.
+    pub(crate) complete: bool,
+    pub(crate) duration_ms: u128,
+    pub(crate) partitions_ahead_days: i64,
+}
+
+/// Waits for any other purge of this schema to end, then removes what has expired.
+pub(crate) async fn run(
+    db: &db::Client,
+    log_expiry_h: i32,
+    dry_run: bool,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Summary> {
+    let started = Instant::now();
+    if dry_run {
+        db.batch_execute("SET default_transaction_read_only = on").await?;
+    } else {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            locked = db.execute(include_str!("lock.sql"), &[]) => {
+                locked.context("waiting for another purge")?;
+            }
+        }
+        db.batch_execute(LOCK_TIMEOUT).await?;
+    }
+    let start = db
+        .query_one(include_str!("start.sql"), &[&log_expiry_h])
+        .await
+        .with_context(|| format!("LOG_EXPIRY_H={log_expiry_h}"))?;
+    let mut purge = Purge {
+        db,
+        shutdown,
+        now: start.get(0),
+        summary: Summary {
+            horizon: start.get(1),
+            rows_exact: true,
+            complete: true,
+            dry_run,
+            ..Summary::default()
+        },
+    };
+    purge.make_partitions(log_expiry_h).await.context("making partitions")?;
+    purge.drop_partitions().await.context("dropping partitions")?;
+    // What is still there of the expired would count as a connection's rows.
+    let all_dropped = purge.summary.complete;
+    purge.remove_rows().await.context("removing rows")?;
+    purge.summary.batches_removed =
+        purge.remove_expired("ingest_batches", purge.now - BATCHES_KEPT).await?;
+    purge.summary.rejects_removed =
+        purge.remove_expired("ingest_rejects", purge.summary.horizon).await?;
+    if all_dropped {
+        purge.remove_peers().await.context("removing connections")?;
+    }
+    let mut summary = purge.summary;
+    summary.complete &= !shutdown.is_cancelled();
+    summary.partitions_ahead_days = db.query_one(include_str!("days_ahead.sql"), &[]).await?.get(0);
+    summary.duration_ms = started.elapsed().as_millis();
+    Ok(summary)
+}
+
+struct Purge<'a> {
+    db: &'a db::Client,
+    shutdown: &'a Shutdown,
+    now: DateTime<Utc>,
+    summary: Summary,
+}
+
+impl Purge<'_> {
+    async fn make_partitions(&mut self, log_expiry_h: i32) -> anyhow::Result<()> {
+        if self.summary.dry_run {
+            return Ok(());
+        }
+        let sql = include_str!("make_partitions.sql");
+        match self.patiently(async || self.db.query_one(sql, &[&log_expiry_h]).await).await? {
+            Some(made) => self.summary.partitions_made = made.get(0),
+            None => self.postpone("make partitions"),
+        }
+        Ok(())
+    }
+
+    /// Drops the partitions whose whole range has expired. The catch-all of the past begins anew, up to where they ended.
+    async fn drop_partitions(&mut self) -> anyhow::Result<()> {
+        while !self.shutdown.is_cancelled() {
+            let expired = self.expired_partitions().await?;
+            let group = if self.summary.dry_run {
+                &expired[..]
+            } else {
+                &expired[..expired.len().min(PARTITIONS_AT_ONCE)]
+            };
+            let Some(newest) = group.last() else { break };
+            if group.iter().all(|partition| partition.is_past && partition.bytes == 0) {
+                break;
+            }
+            let mut rows = 0;
+            for partition in group {
+                rows += self.rows_of(partition).await?;
+            }
+            if !self.summary.dry_run {
+                let names: Vec<_> = group.iter().map(|partition| partition.name.as_str()).collect();
+                let sql = include_str!("drop_partitions.sql")
+                    .replace("{partitions}", &names.join(", "))
+                    .replace("{upper_bound}", &newest.upper_bound);
+                if self.patiently(async || self.db.batch_execute(&sql).await).await?.is_none() {
+                    self.postpone("drop partitions");
+                    break;
+                }
+            }
+            self.summary.rows_removed += rows;
+            self.summary.partitions_dropped += group.iter().filter(|partition| !partition.is_past).count();
+            if self.summary.dry_run {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn expired_partitions(&self) -> Result<Vec<Partition>, db::Error> {
+        let rows = self.db.query(include_str!("expired_partitions.sql"), &[&self.summary.horizon]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| Partition {
+                name: row.get(0),
+                upper_bound: row.get(1),
+                bytes: row.get(2),
+                estimated_rows: row.get(3),
+                is_past: row.get(4),
+            })
+            .collect())
+    }
+
+    /// How many rows go with a partition. A row that comes between this count and the drop had expired when it came.
+    async fn rows_of(&mut self, partition: &Partition) -> Result<i64, db::Error> {
+        if partition.bytes > COUNTED_BYTES && partition.estimated_rows >= 0 {
+            self.summary.rows_exact = false;
+            return Ok(partition.estimated_rows);
+        }
+        self.count_expired(&partition.name, self.summary.horizon).await
+    }
+
+    /// Removes the expired rows of the partition that the horizon runs through.
+    async fn remove_rows(&mut self) -> anyhow::Result<()> {
+        let horizon = self.summary.horizon;
+        let partition = self.db.query_opt(include_str!("partly_expired_partition.sql"), &[&horizon]).await?;
+        let Some(table) = partition.map(|row| row.get::<_, String>(0)) else {
+            return Ok(());
+        };
+        if self.summary.dry_run {
+            self.summary.rows_removed += self.count_expired(&table, horizon).await?;
+            return Ok(());
+        }
+        let remove = include_str!("remove_rows.sql").replace("{table}", &table);
+        let next = include_str!("next_rows.sql").replace("{step}", &STEP.to_string());
+        self.db.execute(&include_str!("find_rows.sql").replace("{table}", &table), &[&horizon]).await?;
+        while !self.shutdown.is_cancelled() {
+            let places: Vec<String> = self.db.query(&next, &[]).await?.iter().map(|row| row.get(0)).collect();
+            if places.is_empty() {
+                break;
+            }
+            match self.patiently(async || self.db.execute(&remove, &[&places, &horizon]).await).await? {
+                Some(removed) => self.summary.rows_removed += i64::try_from(removed)?,
+                None => self.postpone("remove rows"),
+            }
+        }
+        self.db.batch_execute("CLOSE expired").await?;
+        Ok(())
+    }
+
+    /// Removes the rows of `table` that are older than `horizon`, and says how many.
+    async fn remove_expired(&mut self, table: &str, horizon: DateTime<Utc>) -> anyhow::Result<i64> {
+        if self.summary.dry_run {
+            return Ok(self.count_expired(table, horizon).await?);
+        }
+        let sql = include_str!("remove_expired.sql").replace("{table}", table);
+        let mut total = 0;
+        while !self.shutdown.is_cancelled() {
+            let removed = self.db.execute(&sql, &[&horizon, &STEP]).await;
+            let removed = i64::try_from(removed.with_context(|| format!("emptying {table}"))?)?;
+            total += removed;
+            if removed < STEP {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    async fn count_expired(&self, table: &str, horizon: DateTime<Utc>) -> Result<i64, db::Error> {
+        let sql = include_str!("count_expired.sql").replace("{table}", table);
+        Ok(self.db.query_one(&sql, &[&horizon]).await?.get(0))
+    }
+
+    /// Removes connections that have neither rows nor a live socket, and nodes that have no connection left.
+    async fn remove_peers(&mut self) -> anyhow::Result<()> {
+        let mut after = -1;
+        let mut found = Vec::new();
+        while !self.shutdown.is_cancelled() {
+            let sql = include_str!("unused_peers.sql");
+            let rows = self.db.query(sql, &[&self.now, &self.summary.horizon, &after, &STEP]).await?;
+            let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+            let Some(last) = ids.last() else { break };
+            after = *last;
+            if self.summary.dry_run {
+                found.extend(ids);
+                continue;
+            }
+            let sql = include_str!("remove_peers.sql");
+            match self.patiently(async || self.db.query_one(sql, &[&ids, &self.now]).await).await? {
+                Some(removed) => {
+                    self.summary.peers_removed += removed.get::<_, i64>(0);
+                    self.summary.nodes_removed += removed.get::<_, i64>(1);
+                }
+                None => self.postpone("remove connections"),
+            }
+        }
+        if self.summary.dry_run {
+            self.summary.peers_removed = i64::try_from(found.len())?;
+            self.summary.nodes_removed =
+                self.db.query_one(include_str!("count_nodes.sql"), &[&found]).await?.get(0);
+        }
+        Ok(())
+    }
+
+    /// Tries `statement` until the locks that it needs are free; `None` if they never were.
+    async fn patiently<T>(
+        &self,
+        statement: impl AsyncFn() -> Result<T, db::Error>,
+    ) -> Result<Option<T>, db::Error> {
+        for _ in 0..ATTEMPTS {
+            match statement().await {
+                Err(error) if is_locked(&error) => {
+                    // Ends the transaction if the statement began one; else it is only a warning.
+                    self.db.batch_execute("ROLLBACK").await?;
+                    if self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+                        break;
+                    }
+                }
+                result => return result.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn postpone(&mut self, what: &str) {
+        self.summary.complete = false;
+        tracing::warn!(what, "others held the locks all the time, so this is left for the next run");
+    }
+}
+
+/// A partition of which every row has expired.
+struct Partition {
+    name: String,
+    upper_bound: String,
+    bytes: i64,
+    estimated_rows: i64,
+    is_past: bool,
+}
+
+fn is_locked(error: &db::Error) -> bool {
+    matches!(error.code(), Some(&(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED)))
+}

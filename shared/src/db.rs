@@ -1,0 +1,300 @@
+//! PostgreSQL: how to reach it, one connection for a worker, a pool for a query function.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use anyhow::Context as _;
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Timeouts};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use tokio_postgres::{
+    Client, CopyInSink, Error, GenericClient, Row, Transaction,
+    error::SqlState,
+    types::{ToSql, Type},
+};
+
+/// How long reaching the server may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a query may wait for a connection of the pool.
+const POOL_TIMEOUT: Duration = Duration::from_secs(2);
+/// After this much silence the kernel asks whether the server is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+
+/// `DATABASE_URL`, as libpq writes it. `sslmode` is `disable` (the default), or `require` and
+/// `verify-full`, which both verify the whole chain and the host name; `sslrootcert` names the
+/// CA file, without which the system's roots are trusted.
+#[derive(Clone)]
+pub struct Url {
+    config: Config,
+    tls: Option<Tls>,
+}
+
+#[derive(Clone)]
+struct Tls {
+    ca_file: Option<PathBuf>,
+}
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // tokio-postgres knows neither `verify-full` nor `sslrootcert`, so both are taken out.
+        let (address, query) = text.split_once('?').unwrap_or((text, ""));
+        let mut tls = None;
+        let mut ca_file = None;
+        let mut rest = Vec::new();
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter.split_once('=') {
+                Some(("sslmode", "disable")) => tls = None,
+                Some(("sslmode", "require" | "verify-full")) => tls = Some(()),
+                Some(("sslmode", other)) => {
+                    return Err(format!(
+                        "sslmode `{other}`: expected `disable`, `require` or `verify-full`"
+                    ));
+                }
+                Some(("sslrootcert", path)) => ca_file = Some(PathBuf::from(path)),
+                _ => rest.push(parameter),
+            }
+        }
+        let mut config = Config::from_str(&format!("{address}?{}", rest.join("&")))
+            .map_err(|error| format!("not a PostgreSQL URL: {}", source_or_self(&error)))?;
+        config
+            .connect_timeout(CONNECT_TIMEOUT)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .ssl_mode(if tls.is_some() {
+                tokio_postgres::config::SslMode::Require
+            } else {
+                tokio_postgres::config::SslMode::Disable
+            });
+        Ok(Self {
+            config,
+            tls: tls.map(|()| Tls { ca_file }),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Url {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+/// Host, database and user; never the password.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}@{:?}/{}{}",
+            self.config.get_user().unwrap_or(""),
+            self.config.get_hosts(),
+            self.config.get_dbname().unwrap_or(""),
+            if self.tls.is_some() { " over TLS" } else { "" }
+        )
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Url {
+    /// What is sent to the server for every session: who asks, and how long it may take.
+    fn for_session(&self, application: &str, options: &str) -> Config {
+        let mut config = self.config.clone();
+        let given = config.get_options().unwrap_or("").to_owned();
+        config
+            .application_name(application)
+            .options(format!("{given} -c timezone=UTC {options}").trim());
+        config
+    }
+
+    fn tls(&self) -> anyhow::Result<Option<MakeRustlsConnect>> {
+        self.tls
+            .as_ref()
+            .map(|tls| crate::tls::client_config(tls.ca_file.as_deref()))
+            .transpose()
+            .map(|config| config.map(MakeRustlsConnect::new))
+    }
+}
+
+/// Opens one connection for `application`; a task of its own drives it, and every later use of
+/// the client fails once it has ended. `options` are server settings such as
+/// `-c lock_timeout=5s`.
+///
+/// # Errors
+/// The server cannot be reached, or refuses.
+pub async fn connect(url: &Url, application: &str, options: &str) -> anyhow::Result<Client> {
+    let config = url.for_session(application, options);
+    match url.tls()? {
+        Some(tls) => connect_with(&config, tls).await,
+        None => connect_with(&config, NoTls).await,
+    }
+    .with_context(|| format!("connecting to PostgreSQL {url}"))
+}
+
+async fn connect_with<T>(config: &Config, tls: T) -> Result<Client, Error>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = config.connect(tls).await?;
+    tokio::spawn(async move {
+        // Its user sees the same error at the next query, and logs it there.
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %source_or_self(&error), "a PostgreSQL connection ended");
+        }
+    });
+    Ok(client)
+}
+
+/// A few connections shared by a query function's requests; broken ones are replaced.
+#[derive(Clone)]
+pub struct Pool(deadpool_postgres::Pool);
+
+impl Pool {
+    /// A pool of at most `size` connections, opened when they are needed. A statement that takes
+    /// longer than `statement_timeout` is cancelled by the server.
+    ///
+    /// # Errors
+    /// The TLS settings cannot be used.
+    pub fn new(
+        url: &Url,
+        application: &str,
+        size: usize,
+        statement_timeout: Duration,
+    ) -> anyhow::Result<Self> {
+        let options = format!("-c statement_timeout={}", statement_timeout.as_millis());
+        let config = url.for_session(application, &options);
+        let recycling = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = match url.tls()? {
+            Some(tls) => Manager::from_config(config, tls, recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let timeouts = Timeouts {
+            wait: Some(POOL_TIMEOUT),
+            create: Some(CONNECT_TIMEOUT),
+            recycle: None,
+        };
+        deadpool_postgres::Pool::builder(manager)
+            .max_size(size)
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .timeouts(timeouts)
+            .build()
+            .map(Self)
+            .context("building the connection pool")
+    }
+
+    /// Runs `sql`, prepared once for each connection, and returns all its rows.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn query(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, QueryError> {
+        let client = self
+            .0
+            .get()
+            .await
+            .map_err(|error| QueryError::Unavailable(error.into()))?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query(&statement, parameters).await?)
+    }
+
+    /// Whether a connection can be had and answers.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub async fn ping(&self) -> Result<(), QueryError> {
+        self.query("SELECT", &[]).await.map(drop)
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The server cannot be reached or is overloaded; the same query may succeed later.
+    #[error("PostgreSQL is unavailable: {0:#}")]
+    Unavailable(anyhow::Error),
+    /// The server refused the query.
+    #[error("PostgreSQL refused the query: {}", source_or_self(.0))]
+    Refused(#[from] Error),
+}
+
+impl QueryError {
+    /// Whether the same query may succeed a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Refused(error) => is_transient(error),
+        }
+    }
+}
+
+/// Whether `error` is the server's or the network's state rather than the statement's fault:
+/// no answer at all, or one of the classes 08 (connection), 40 (rollback), 53 (resources),
+/// 55 (lock not available), 57 (operator) and 58 (system) of PostgreSQL's appendix A.
+#[must_use]
+pub fn is_transient(error: &Error) -> bool {
+    error.as_db_error().is_none_or(|answer| {
+        // A full disk is class 53, a read-only primary after a failover 25006.
+        matches!(
+            answer.code().code().get(..2),
+            Some("08" | "40" | "53" | "55" | "57" | "58")
+        ) || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+    })
+}
+
+/// tokio-postgres' own message is only "db error"; its source says which.
+fn source_or_self(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::Url;
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let url: Url = "postgres://me:s3cret@db.example:5432/tetcore"
+            .parse()
+            .unwrap();
+        assert!(!format!("{url} {url:?}").contains("s3cret"));
+        assert!(!serde_json::to_string(&url).unwrap().contains("s3cret"));
+    }
+
+    #[test]
+    fn ssl_modes_are_exact() {
+        let with = |mode: &str| format!("postgres://h/d?sslmode={mode}&sslrootcert=/ca.pem");
+        assert!(with("verify-full").parse::<Url>().unwrap().tls.is_some());
+        assert!(with("disable").parse::<Url>().unwrap().tls.is_none());
+        assert!(
+            with("prefer")
+                .parse::<Url>()
+                .unwrap_err()
+                .contains("verify-full")
+        );
+        assert!(
+            "not a url"
+                .parse::<Url>()
+                .unwrap_err()
+                .contains("not a PostgreSQL URL")
+        );
+    }
+}

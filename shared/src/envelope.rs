@@ -1,0 +1,235 @@
+//! What travels through Redis as one list element: a batch id, many encoded rows, and the peers
+//! and rejects that go with them.
+//!
+//! ```text
+//! magic 4 | batch id 16 | sealed at, µs 8 | messages 4 | rejects 4 | bytes of rows, rejects, peers 3 × 4
+//! rows: tuples of tetcore_logs | rejects: tuples of ingest_rejects | peers: JSON objects, each behind a comma
+//! ```
+//!
+//! The batch id is made here, by the producer, so that whatever happens to the element on its
+//! way (a push repeated after a time-out, a rescue, a failover) collapses on one primary key.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::row::{Log, Peer, Rejected};
+
+const MAGIC: [u8; 4] = *b"TAE\x01";
+const HEADER: usize = 48;
+
+/// An element of the queue that is no envelope of this version.
+#[derive(Debug, thiserror::Error)]
+#[error("not an envelope: {0}")]
+pub struct Unreadable(&'static str);
+
+/// An envelope that is being filled.
+#[derive(Default)]
+pub struct Builder {
+    /// The header's place, then rows.
+    bytes: Vec<u8>,
+    rejects: Vec<u8>,
+    peers: Vec<u8>,
+    messages: u32,
+    rejected: u32,
+}
+
+impl Builder {
+    /// Adds a message to be stored.
+    pub fn log(&mut self, log: &Log<'_>) {
+        if self.bytes.is_empty() {
+            self.bytes.resize(HEADER, 0);
+        }
+        log.encode(&mut self.bytes);
+        self.messages += 1;
+    }
+
+    /// Adds a message that was not stored as it came.
+    pub fn reject(&mut self, reject: &Rejected<'_>) {
+        reject.encode(&mut self.rejects);
+        self.rejected += 1;
+    }
+
+    /// Adds what is known of a peer; put behind its rows or before, in any number.
+    ///
+    /// # Errors
+    /// Never in fact: a [`Peer`] has a JSON form.
+    pub fn peer(&mut self, peer: &Peer) -> serde_json::Result<()> {
+        self.peers.push(b',');
+        serde_json::to_writer(&mut self.peers, peer)
+    }
+
+    /// Messages to be stored so far.
+    #[must_use]
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.rejects.len() + self.peers.len()
+    }
+
+    /// Whether nothing was added yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes the envelope and gives it its id; `sealed_at` is in microseconds since 1970.
+    #[must_use]
+    pub fn seal(mut self, sealed_at: i64) -> Sealed {
+        self.bytes.resize(self.bytes.len().max(HEADER), 0);
+        let sizes = [
+            self.bytes.len() - HEADER,
+            self.rejects.len(),
+            self.peers.len(),
+        ];
+        self.bytes.append(&mut self.rejects);
+        self.bytes.append(&mut self.peers);
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(&MAGIC);
+        header.extend_from_slice(Uuid::now_v7().as_bytes());
+        header.extend_from_slice(&sealed_at.to_be_bytes());
+        header.extend_from_slice(&self.messages.to_be_bytes());
+        header.extend_from_slice(&self.rejected.to_be_bytes());
+        for size in sizes {
+            header.extend_from_slice(&u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes());
+        }
+        self.bytes[..HEADER].copy_from_slice(&header);
+        Sealed {
+            bytes: self.bytes.into(),
+            messages: self.messages,
+        }
+    }
+}
+
+/// A closed envelope on its way to Redis.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The list element.
+    pub bytes: Bytes,
+    /// Messages to be stored in it.
+    pub messages: u32,
+}
+
+/// An envelope as it came out of Redis.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// The batch's id.
+    pub id: Uuid,
+    /// When it was closed, in microseconds since 1970.
+    pub sealed_at: i64,
+    /// Messages to be stored.
+    pub messages: u32,
+    /// Messages that were not stored as they came.
+    pub rejected: u32,
+    /// Tuples of `tetcore_logs`.
+    pub rows: Bytes,
+    /// Tuples of `ingest_rejects`.
+    pub rejects: Bytes,
+    /// JSON objects of peers, each behind a comma.
+    pub peers: Bytes,
+}
+
+impl Envelope {
+    /// Takes an element apart without copying.
+    ///
+    /// # Errors
+    /// It was not made by [`Builder::seal`], or is damaged.
+    pub fn open(element: Bytes) -> Result<Self, Unreadable> {
+        let mut header = Header(element.get(..HEADER).ok_or(Unreadable("it is too short"))?);
+        if header.take() != MAGIC {
+            return Err(Unreadable("its first bytes are others"));
+        }
+        let id = Uuid::from_bytes(header.take());
+        let sealed_at = i64::from_be_bytes(header.take());
+        let messages = u32::from_be_bytes(header.take());
+        let rejected = u32::from_be_bytes(header.take());
+        let mut rest = element.slice(HEADER..);
+        let mut section = || {
+            let size = u32::from_be_bytes(header.take()) as usize;
+            (size <= rest.len())
+                .then(|| rest.split_to(size))
+                .ok_or(Unreadable("its sizes do not add up"))
+        };
+        let (rows, rejects, peers) = (section()?, section()?, section()?);
+        if !rest.is_empty() {
+            return Err(Unreadable("its sizes do not add up"));
+        }
+        Ok(Self {
+            id,
+            sealed_at,
+            messages,
+            rejected,
+            rows,
+            rejects,
+            peers,
+        })
+    }
+}
+
+/// Fixed-size fields off the front of a header that was checked to be long enough.
+struct Header<'a>(&'a [u8]);
+
+impl Header<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (field, rest) = self
+            .0
+            .split_first_chunk()
+            .map_or(([0; N], [].as_slice()), |pair| (*pair.0, pair.1));
+        self.0 = rest;
+        field
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{message, row};
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(texts in proptest::collection::vec("[a-z\\\\n]{0,40}", 0..20)) {
+            let mut builder = Builder::default();
+            for (number, text) in (0..).zip(&texts) {
+                let mut bytes = serde_json::json!({ "msg": text, "n": number }).to_string().into_bytes();
+                let message = message::parse(&mut bytes).unwrap();
+                builder.log(&Log {
+                    created_at: number,
+                    peer_connection_id: 7,
+                    node_id: (number % 2 == 0).then_some(number),
+                    audit: false,
+                    msg: message.msg.as_deref(),
+                    logs: message.logs,
+                });
+            }
+            let peer = Peer::new(7, "::1".into(), false, DateTime::UNIX_EPOCH);
+            builder.peer(&peer).unwrap();
+            let sealed = builder.seal(12);
+            prop_assert_eq!(sealed.messages as usize, texts.len());
+
+            let envelope = Envelope::open(sealed.bytes.clone()).unwrap();
+            prop_assert_eq!((envelope.sealed_at, envelope.messages as usize), (12, texts.len()));
+            let tuples: Vec<_> = row::tuples(&envelope.rows).collect();
+            prop_assert_eq!(tuples.len(), texts.len());
+            for (number, (tuple, text)) in (0_i64..).zip(tuples.into_iter().zip(&texts)) {
+                let fields: Vec<_> = row::fields(tuple).collect();
+                prop_assert_eq!(fields.len(), 6);
+                prop_assert_eq!(row::read_timestamp(fields[0].unwrap()), Some(number));
+                prop_assert_eq!(fields[2].is_some(), number % 2 == 0);
+                prop_assert_eq!(fields[4], Some(text.as_bytes()));
+            }
+            prop_assert!(envelope.peers.starts_with(b",{"));
+
+            // Cut anywhere, it is refused.
+            for end in 0..sealed.bytes.len() {
+                prop_assert!(Envelope::open(sealed.bytes.slice(..end)).is_err());
+            }
+        }
+    }
+}

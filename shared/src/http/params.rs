@@ -1,0 +1,218 @@
+//! Parameters of a request, as types that say what they expect.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
+
+use super::Error;
+
+/// How times are answered: UTC without a zone, as 0.1.4 did; the fraction only where there is one.
+const NAIVE: &str = "%Y-%m-%dT%H:%M:%S%.f";
+
+/// Reads `query`, which is still percent-encoded, into `P`.
+pub(super) fn parse<P: DeserializeOwned>(query: &str) -> Result<P, Error> {
+    let query = query.trim_matches('&');
+    let deserializer = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let inner = error.inner().to_string();
+        let path = error.path().to_string();
+        // serde names missing, repeated and unknown fields in the message only.
+        let name = if path == "." {
+            inner.split('`').nth(1).map(str::to_owned)
+        } else {
+            Some(path)
+        };
+        let detail = match &name {
+            Some(name) if !inner.contains(&format!("`{name}`")) => format!("`{name}`: {inner}"),
+            _ => inner.replace("field", "parameter"),
+        };
+        Error::BadParameter { name, detail }
+    })
+}
+
+/// How many rows an answer has at the most: `DEFAULT` where nothing is said, never above `MAX`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limit<const DEFAULT: u32, const MAX: u32>(u32);
+
+impl<const DEFAULT: u32, const MAX: u32> Default for Limit<DEFAULT, MAX> {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+impl<const DEFAULT: u32, const MAX: u32> Limit<DEFAULT, MAX> {
+    /// The number of rows, as SQL's `LIMIT` takes it.
+    #[must_use]
+    pub fn rows(self) -> i64 {
+        self.0.into()
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl<'de, const DEFAULT: u32, const MAX: u32> Deserialize<'de> for Limit<DEFAULT, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            Ok(rows @ 1..) if rows <= MAX => Ok(Self(rows)),
+            _ => Err(D::Error::custom(format!(
+                "expected a number from 1 to {MAX}, got `{text}`"
+            ))),
+        }
+    }
+}
+
+/// A moment: `2019-01-01T00:00:00[.ffffff]` in UTC, or RFC 3339 with a zone. Answered in the
+/// first form.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Time(pub DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // A `+` that was not percent-encoded arrives as a space.
+        let zoned = text.replace(' ', "+");
+        NaiveDateTime::parse_from_str(&text, NAIVE)
+            .map(|naive| naive.and_utc())
+            .or_else(|_| DateTime::parse_from_rfc3339(&zoned).map(|zoned| zoned.to_utc()))
+            .map(Self)
+            .map_err(|_| {
+                D::Error::custom(format!(
+                    "expected a time such as 2019-01-01T00:00:00 (UTC) or 2019-01-01T00:00:00+02:00, \
+                     got `{text}`"
+                ))
+            })
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.format(NAIVE))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.format(NAIVE), f)
+    }
+}
+
+/// Where a page ended: the time and the id of its last row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cursor {
+    /// The row's time.
+    pub time: DateTime<Utc>,
+    /// Tells rows of one time apart.
+    pub id: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.time.timestamp_micros(), self.id)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.split_once('_')
+            .and_then(|(time, id)| {
+                let time = DateTime::from_timestamp_micros(time.parse().ok()?)?;
+                Some(Self {
+                    time,
+                    id: id.parse().ok()?,
+                })
+            })
+            .ok_or_else(|| D::Error::custom("expected what an answer's `Link` header gave"))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        peer_id: String,
+        #[serde(default)]
+        limit: Limit<100, 10_000>,
+        start_time: Option<Time>,
+    }
+
+    fn problem(query: &str) -> (Option<String>, String) {
+        match parse::<Sample>(query).unwrap_err() {
+            Error::BadParameter { name, detail } => (name, detail),
+            other => (None, format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn defaults_and_encodings() {
+        let sample: Sample = parse("peer_id=a%26b").unwrap();
+        assert_eq!((sample.peer_id.as_str(), sample.limit.rows()), ("a&b", 100));
+        let at = |query: &str| {
+            parse::<Sample>(query)
+                .unwrap()
+                .start_time
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(
+            at("peer_id=a&start_time=2019-01-01T00:00:00.25"),
+            "2019-01-01T00:00:00.250"
+        );
+        assert_eq!(
+            at("peer_id=a&start_time=2019-01-01T02:00:00%2B02:00"),
+            "2019-01-01T00:00:00"
+        );
+        assert_eq!(
+            at("peer_id=a&start_time=2019-01-01T02:00:00+02:00"),
+            "2019-01-01T00:00:00"
+        );
+    }
+
+    #[test]
+    fn every_problem_names_its_parameter() {
+        for (query, name, word) in [
+            ("", "peer_id", "missing parameter"),
+            ("peer_id=a&limit=0", "limit", "from 1 to 10000, got `0`"),
+            ("peer_id=a&limit=1e9", "limit", "from 1 to 10000"),
+            (
+                "peer_id=a&start_time=yesterday",
+                "start_time",
+                "2019-01-01T00:00:00",
+            ),
+            ("peer_id=a&limt=5", "limt", "unknown parameter"),
+            ("peer_id=a&peer_id=b", "peer_id", "duplicate parameter"),
+        ] {
+            let (named, detail) = problem(query);
+            assert_eq!(named.as_deref(), Some(name), "{query}: {detail}");
+            assert!(
+                detail.contains(word) && detail.contains(name),
+                "{query}: {detail}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cursors_come_back(micros in -62_135_596_800_000_000_i64..253_402_300_799_000_000, id: i64) {
+            let cursor = Cursor { time: DateTime::from_timestamp_micros(micros).unwrap(), id };
+            let text = cursor.to_string();
+            let json = serde_json::Value::String(text);
+            prop_assert_eq!(serde_json::from_value::<Cursor>(json).unwrap(), cursor);
+        }
+    }
+}

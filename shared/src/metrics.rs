@@ -1,0 +1,257 @@
+//! Every metric of every function, one struct a stage, and the text that `/metrics` answers.
+//!
+//! The conservation law holds at any moment of rest, and over a set of scrapes when everything
+//! has come to rest: received = stored + rejected + dropped + in flight (see `ARCHITECTURE.md`).
+
+use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder, opts};
+
+/// The metrics of one process.
+#[derive(Clone, Default)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Writing to memory fails only for a family without metrics, which is not gathered.
+        if let Err(error) = TextEncoder::new().encode(&self.0.gather(), &mut text) {
+            tracing::error!(%error, "metrics cannot be written");
+        }
+        text
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        let metric = IntCounter::new(name, help);
+        self.register(metric)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        let metric = IntGauge::new(name, help);
+        self.register(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
+        let metric = IntCounterVec::new(opts!(name, help), &[label]);
+        self.register(metric)
+    }
+
+    /// Names are constants of this file, so a bad or repeated one fails the first start.
+    #[expect(clippy::panic, reason = "a mistake in this file, not in any input")]
+    fn register<M: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        metric: prometheus::Result<M>,
+    ) -> M {
+        metric
+            .and_then(|metric| self.0.register(Box::new(metric.clone())).map(|()| metric))
+            .unwrap_or_else(|error| panic!("metric: {error}"))
+    }
+}
+
+/// ws-ingest: from the socket to Redis.
+#[derive(Clone)]
+pub struct Ingest {
+    /// Complete messages that were read.
+    pub received: IntCounter,
+    /// Messages that cannot be stored, by reason.
+    pub rejected: IntCounterVec,
+    /// Messages lost for want of room, by reason.
+    pub dropped: IntCounterVec,
+    /// Messages that were handed to Redis.
+    pub queued: IntCounter,
+    /// Messages read, but not yet in Redis.
+    pub in_flight: IntGauge,
+    /// Bytes of messages read, but not yet in Redis.
+    pub in_flight_bytes: IntGauge,
+    /// Bytes of WebSocket payload that were read.
+    pub received_bytes: IntCounter,
+    /// Messages whose `\u0000` was replaced so that they could be stored.
+    pub repaired: IntCounter,
+    /// Messages stored with the time of receipt, by what was wrong with their own.
+    pub clock_replaced: IntCounterVec,
+    /// Open WebSocket connections.
+    pub connections: IntGauge,
+    /// WebSocket connections opened.
+    pub connections_opened: IntCounter,
+    /// WebSocket connections closed, by reason.
+    pub connections_closed: IntCounterVec,
+    /// Connections or handshakes that were refused, by reason.
+    pub refused: IntCounterVec,
+    /// Envelopes that Redis did not take at the first try, by reason.
+    pub push_retries: IntCounterVec,
+}
+
+impl Ingest {
+    /// Registers the metrics of ws-ingest.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            received: metrics.counter("ingest_received_messages_total", "Complete messages read."),
+            rejected: metrics.counters(
+                "ingest_rejected_messages_total",
+                "Messages that cannot be stored.",
+                "reason",
+            ),
+            dropped: metrics.counters(
+                "ingest_dropped_messages_total",
+                "Messages lost for want of room.",
+                "reason",
+            ),
+            queued: metrics.counter("ingest_queued_messages_total", "Messages handed to Redis."),
+            in_flight: metrics.gauge(
+                "ingest_in_flight_messages",
+                "Messages read, but not yet in Redis.",
+            ),
+            in_flight_bytes: metrics.gauge(
+                "ingest_in_flight_bytes",
+                "Bytes of messages read, but not yet in Redis.",
+            ),
+            received_bytes: metrics.counter(
+                "ingest_received_bytes_total",
+                "Bytes of WebSocket payload read.",
+            ),
+            repaired: metrics.counter(
+                "ingest_repaired_messages_total",
+                "Messages whose \\u0000 was replaced so that they could be stored.",
+            ),
+            clock_replaced: metrics.counters(
+                "ingest_clock_replaced_messages_total",
+                "Messages stored with the time of receipt instead of their own.",
+                "reason",
+            ),
+            connections: metrics.gauge("ingest_connections", "Open WebSocket connections."),
+            connections_opened: metrics.counter(
+                "ingest_connections_opened_total",
+                "WebSocket connections opened.",
+            ),
+            connections_closed: metrics.counters(
+                "ingest_connections_closed_total",
+                "WebSocket connections closed.",
+                "reason",
+            ),
+            refused: metrics.counters(
+                "ingest_refused_connections_total",
+                "Connections or handshakes refused.",
+                "reason",
+            ),
+            push_retries: metrics.counters(
+                "ingest_push_retries_total",
+                "Envelopes that Redis did not take at the first try.",
+                "reason",
+            ),
+        }
+    }
+}
+
+/// batch-flush: from Redis to PostgreSQL.
+#[derive(Clone)]
+pub struct Flush {
+    /// Messages stored since the database was made, whoever flushed them.
+    pub stored: IntGauge,
+    /// Messages that PostgreSQL refused since the database was made, whoever flushed them.
+    pub rejected: IntGauge,
+    /// Messages waiting in Redis, claimed ones included.
+    pub queued: IntGauge,
+    /// Bytes waiting in Redis, claimed ones included.
+    pub queued_bytes: IntGauge,
+    /// Seconds that the oldest message has been waiting in Redis.
+    pub backlog_age: IntGauge,
+    /// Envelopes that were in the database already.
+    pub repeated: IntCounter,
+    /// Envelopes that cannot be read and were set aside.
+    pub unreadable: IntCounter,
+    /// Claims of other flushers that were given back to the queue.
+    pub rescued: IntCounter,
+    /// Transactions, by result.
+    pub transactions: IntCounterVec,
+}
+
+impl Flush {
+    /// Registers the metrics of batch-flush.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            stored: metrics.gauge(
+                "database_stored_messages",
+                "Messages stored since the database was made, by all flushers together.",
+            ),
+            rejected: metrics.gauge(
+                "database_rejected_messages",
+                "Messages refused by PostgreSQL since the database was made, by all flushers.",
+            ),
+            queued: metrics.gauge(
+                "queue_messages",
+                "Messages waiting in Redis, claimed ones included.",
+            ),
+            queued_bytes: metrics.gauge(
+                "queue_bytes",
+                "Bytes waiting in Redis, claimed ones included.",
+            ),
+            backlog_age: metrics.gauge(
+                "queue_oldest_seconds",
+                "Seconds that the oldest waiting message has been in Redis.",
+            ),
+            repeated: metrics.counter(
+                "flush_repeated_envelopes_total",
+                "Envelopes that were in the database already.",
+            ),
+            unreadable: metrics.counter(
+                "flush_unreadable_envelopes_total",
+                "Envelopes that cannot be read and were set aside in Redis.",
+            ),
+            rescued: metrics.counter(
+                "flush_rescued_claims_total",
+                "Claims of other flushers given back to the queue.",
+            ),
+            transactions: metrics.counters(
+                "flush_transactions_total",
+                "Transactions of the flush.",
+                "result",
+            ),
+        }
+    }
+}
+
+/// purge-job: the last run.
+#[derive(Clone)]
+pub struct Purge {
+    /// Runs, by result.
+    pub runs: IntCounterVec,
+    /// Rows of `tetcore_logs` that were removed.
+    pub rows_removed: IntCounter,
+    /// Whole days for which partitions exist ahead of now.
+    pub days_ahead: IntGauge,
+}
+
+impl Purge {
+    /// Registers the metrics of purge-job.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            runs: metrics.counters("purge_runs_total", "Runs of the purge.", "result"),
+            rows_removed: metrics
+                .counter("purge_removed_messages_total", "Expired messages removed."),
+            days_ahead: metrics.gauge(
+                "purge_partition_days_ahead",
+                "Whole days for which partitions exist ahead of now.",
+            ),
+        }
+    }
+}
+
+/// Every function: the requests it answered.
+#[derive(Clone)]
+pub struct Http {
+    /// Answers, by status.
+    pub answers: IntCounterVec,
+}
+
+impl Http {
+    /// Registers the metrics of a function's HTTP server.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            answers: metrics.counters("http_answers_total", "HTTP answers.", "status"),
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! The queue between ws-ingest and batch-flush: Redis lists of envelopes behind verbs.
+//!
+//! A producer [`push`](Producer::push)es; a consumer [`claim`](Consumer::claim)s, stores, and
+//! [`ack`](Consumer::ack)nowledges after its commit. What a consumer claimed and never
+//! acknowledged is [`rescue`](Consumer::rescue)d by another once its claim has expired.
+//!
+//! All keys of a shard carry one hash tag, so that they share a slot of a Redis Cluster:
+//! `{<prefix>:<shard>}:queue` (list), `:doorbell` (list of at most one element, which wakes a
+//! waiting consumer), `:claim:<id>` (list), `:claims` (sorted set of claim ids by the time at
+//! which they expire), `:size` (hash of bytes and messages in the queue and in claims) and
+//! `:unreadable` (list).
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use bytes::Bytes;
+use redis::{AsyncConnectionConfig, Client, Script, aio::MultiplexedConnection};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use uuid::Uuid;
+
+use crate::envelope::Sealed;
+
+/// What went wrong in Redis or on the way to it.
+pub type Error = redis::RedisError;
+
+/// How long Redis may take for an answer or a connection.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a consumer listens for the doorbell before it looks around.
+const WAIT: Duration = Duration::from_secs(1);
+/// A claim that was not renewed for this long is another consumer's to rescue.
+const CLAIM_EXPIRY: Duration = Duration::from_secs(15);
+/// How often a consumer should renew its claim while it stores.
+pub const CLAIM_RENEWAL: Duration = Duration::from_secs(5);
+/// Envelopes claimed at once, which share a transaction, and bytes after which a claim is full.
+const CLAIM_MOST: usize = 32;
+const CLAIM_BYTES: usize = 16 << 20;
+/// Ids reserved at once.
+pub const ID_BLOCK: u32 = 16_384;
+
+/// `REDIS_URL`: `redis://` or, verified against the system's roots, `rediss://`.
+#[derive(Clone)]
+pub struct Url(Client);
+
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Client::open(text)
+            .map(Self)
+            .map_err(|error| format!("not a Redis URL: {error}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Url {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+/// Only the address; never the password.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.0.get_connection_info().addr(), f)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A connection that is opened when it is needed, and anew after it broke.
+struct Connection {
+    client: Client,
+    open: Option<MultiplexedConnection>,
+}
+
+impl Connection {
+    fn new(url: &Url) -> Self {
+        Self {
+            client: url.0.clone(),
+            open: None,
+        }
+    }
+
+    async fn get(&mut self) -> Result<&mut MultiplexedConnection, Error> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(TIMEOUT))
+                    // Blocking commands wait for WAIT before they answer.
+                    .set_response_timeout(Some(TIMEOUT + WAIT));
+                self.client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// Passes `result` on; a broken connection is given up.
+    fn checked<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.as_ref().is_err_and(|error| {
+            error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error()
+        }) {
+            self.open = None;
+        }
+        result
+    }
+}
+
+/// The keys of one shard.
+struct Keys {
+    queue: String,
+    doorbell: String,
+    claims: String,
+    claim: String,
+    size: String,
+    unreadable: String,
+}
+
+impl Keys {
+    fn new(prefix: &str, shard: u16) -> Self {
+        let key = |name: &str| format!("{{{prefix}:{shard}}}:{name}");
+        Self {
+            queue: key("queue"),
+            doorbell: key("doorbell"),
+            claims: key("claims"),
+            claim: key("claim:"),
+            size: key("size"),
+            unreadable: key("unreadable"),
+        }
+    }
+
+    fn claim(&self, id: &str) -> String {
+        format!("{}{id}", self.claim)
+    }
+}
+
+/// Redis' own clock in milliseconds, in every script that needs the time: the clocks of those
+/// who call may differ.
+fn with_clock(script: &str) -> Script {
+    Script::new(&format!(
+        "local t = redis.call('TIME')
+         local now = t[1] * 1000 + math.floor(t[2] / 1000)
+         {script}"
+    ))
+}
+
+/// ws-ingest's end of one shard.
+pub struct Producer {
+    connection: Connection,
+    keys: Keys,
+    ids: String,
+    most_bytes: u64,
+    push: Script,
+    reserve: Script,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pushed {
+    /// The envelope is in the queue.
+    Queued,
+    /// The shard holds as much as it may; nothing was added.
+    Full,
+}
+
+impl Producer {
+    /// A producer for `shard`, which holds at most `most_bytes`.
+    #[must_use]
+    pub fn new(url: &Url, prefix: &str, shard: u16, most_bytes: u64) -> Self {
+        Self {
+            connection: Connection::new(url),
+            keys: Keys::new(prefix, shard),
+            ids: format!("{{{prefix}}}:ids"),
+            most_bytes,
+            push: Script::new(
+                "local bytes = tonumber(redis.call('HGET', KEYS[2], 'bytes') or '0')
+                 if bytes > 0 and bytes + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+                 redis.call('RPUSH', KEYS[1], ARGV[1])
+                 redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[1])
+                 redis.call('HINCRBY', KEYS[2], 'messages', ARGV[3])
+                 if redis.call('LLEN', KEYS[3]) == 0 then redis.call('RPUSH', KEYS[3], 1) end
+                 return 1",
+            ),
+            // Ids follow the clock, so that a Redis that lost its memory does not repeat one;
+            // 4,096 to a millisecond since 2024 stay below 2^53, which readers of JSON hold
+            // exactly, until 2093.
+            reserve: with_clock(
+                "local since = (now - 1704067200000) * 4096
+                 local first = math.max(since, tonumber(redis.call('GET', KEYS[1]) or '0'))
+                 redis.call('SET', KEYS[1], string.format('%.0f', first + ARGV[1]))
+                 return first",
+            ),
+        }
+    }
+
+    /// Appends `envelope` to the queue. After an error it may be in the queue all the same;
+    /// pushing it again does no harm, since its id is stored once.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn push(&mut self, envelope: &Sealed) -> Result<Pushed, Error> {
+        let mut call = self.push.key(&self.keys.queue);
+        call.key(&self.keys.size)
+            .key(&self.keys.doorbell)
+            .arg(&envelope.bytes[..])
+            .arg(self.most_bytes)
+            .arg(envelope.messages);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async(connection).await;
+        let queued: bool = self.connection.checked(result)?;
+        Ok(if queued { Pushed::Queued } else { Pushed::Full })
+    }
+
+    /// Reserves [`ID_BLOCK`] ids that nobody else gets: the first of them.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn reserve_ids(&mut self) -> Result<i64, Error> {
+        let mut call = self.reserve.key(&self.ids);
+        call.arg(ID_BLOCK);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async(connection).await;
+        self.connection.checked(result)
+    }
+}
+
+/// batch-flush's end of one shard.
+pub struct Consumer {
+    connection: Connection,
+    keys: Keys,
+    /// A claim of which it is not known whether Redis made it.
+    unsure: Option<String>,
+    claim: Script,
+    renew: Script,
+    ack: Script,
+    expired: Script,
+    rescue: Script,
+}
+
+/// What a consumer took from the queue, under an id that is used once: what a command that was
+/// believed lost moves after all, late, is a claim of its own, and rescued.
+#[derive(Debug)]
+pub struct Claim {
+    id: String,
+    /// The elements, oldest first.
+    pub elements: Vec<Bytes>,
+}
+
+/// How much waits in a shard, claimed envelopes included.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    /// Bytes of envelopes.
+    pub bytes: i64,
+    /// Messages to be stored.
+    pub messages: i64,
+}
+
+impl Consumer {
+    /// A consumer of `shard`.
+    #[must_use]
+    pub fn new(url: &Url, prefix: &str, shard: u16) -> Self {
+        Self {
+            connection: Connection::new(url),
+            keys: Keys::new(prefix, shard),
+            unsure: None,
+            claim: with_clock(
+                "redis.call('ZADD', KEYS[3], now + ARGV[2], ARGV[1])
+                 local elements, bytes = {}, 0
+                 while #elements < tonumber(ARGV[3]) and bytes < tonumber(ARGV[4]) do
+                     local element = redis.call('LMOVE', KEYS[1], KEYS[2], 'LEFT', 'RIGHT')
+                     if not element then break end
+                     table.insert(elements, element)
+                     bytes = bytes + #element
+                 end
+                 if #elements == 0 then redis.call('ZREM', KEYS[3], ARGV[1]) end
+                 return elements",
+            ),
+            renew: with_clock("return redis.call('ZADD', KEYS[1], 'XX', now + ARGV[2], ARGV[1])"),
+            ack: Script::new(
+                "redis.call('ZREM', KEYS[3], ARGV[1])
+                 if redis.call('UNLINK', KEYS[1]) == 0 then return 0 end
+                 redis.call('HINCRBY', KEYS[2], 'bytes', -ARGV[2])
+                 redis.call('HINCRBY', KEYS[2], 'messages', -ARGV[3])
+                 return 1",
+            ),
+            expired: with_clock("return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)"),
+            rescue: with_clock(
+                "local expires = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
+                 if ARGV[2] == 'expired' and expires > now then return 0 end
+                 redis.call('ZREM', KEYS[1], ARGV[1])
+                 local moved = redis.call('LLEN', KEYS[2])
+                 for _ = 1, moved do redis.call('LMOVE', KEYS[2], KEYS[3], 'RIGHT', 'LEFT') end
+                 return moved",
+            ),
+        }
+    }
+
+    /// Listens for the doorbell, for a second at most.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn wait(&mut self) -> Result<(), Error> {
+        let connection = self.connection.get().await?;
+        let result = redis::cmd("BLPOP")
+            .arg(&self.keys.doorbell)
+            .arg(WAIT.as_secs_f64())
+            .query_async(connection)
+            .await;
+        self.connection.checked(result)
+    }
+
+    /// Takes what waits, some 32 envelopes at most; none where nothing waits.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused. What it moved all the same is given back at the next
+    /// call, or rescued.
+    pub async fn claim(&mut self) -> Result<Claim, Error> {
+        if let Some(id) = self.unsure.clone() {
+            self.give_back(&id, "now").await?;
+            self.unsure = None;
+        }
+        let id = Uuid::now_v7().to_string();
+        let mut call = self.claim.key(&self.keys.queue);
+        call.key(self.keys.claim(&id))
+            .key(&self.keys.claims)
+            .arg(&id)
+            .arg(millis(CLAIM_EXPIRY))
+            .arg(CLAIM_MOST)
+            .arg(CLAIM_BYTES);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async::<Vec<Vec<u8>>>(connection).await;
+        if result.is_err() {
+            self.unsure = Some(id.clone());
+        }
+        let elements = self.connection.checked(result)?;
+        Ok(Claim {
+            id,
+            elements: elements.into_iter().map(Bytes::from).collect(),
+        })
+    }
+
+    /// Keeps a claim from being rescued for some seconds more.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn renew(&mut self, claim: &Claim) -> Result<(), Error> {
+        let mut call = self.renew.key(&self.keys.claims);
+        call.arg(&claim.id).arg(millis(CLAIM_EXPIRY));
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async(connection).await;
+        self.connection.checked(result)
+    }
+
+    /// Drops a claim whose `messages` are stored. Nothing happens where it was rescued
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused; calling it again does no harm.
+    pub async fn ack(&mut self, claim: &Claim, messages: u64) -> Result<(), Error> {
+        let bytes: usize = claim.elements.iter().map(Bytes::len).sum();
+        let mut call = self.ack.key(self.keys.claim(&claim.id));
+        call.key(&self.keys.size)
+            .key(&self.keys.claims)
+            .arg(&claim.id)
+            .arg(bytes)
+            .arg(messages);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async(connection).await;
+        self.connection.checked(result)
+    }
+
+    /// Puts a claim back to the front of the queue, in its order.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused; calling it again does no harm.
+    pub async fn release(&mut self, claim: &Claim) -> Result<(), Error> {
+        self.give_back(&claim.id, "now").await.map(drop)
+    }
+
+    /// Puts back the claims of consumers that are gone: how many claims.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn rescue(&mut self) -> Result<u64, Error> {
+        let call = self.expired.key(&self.keys.claims);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async::<Vec<String>>(connection).await;
+        let mut rescued = 0;
+        for id in self.connection.checked(result)? {
+            rescued += u64::from(self.give_back(&id, "expired").await? > 0);
+        }
+        Ok(rescued)
+    }
+
+    /// The number of envelopes put back.
+    async fn give_back(&mut self, id: &str, when: &str) -> Result<u64, Error> {
+        let mut call = self.rescue.key(&self.keys.claims);
+        call.key(self.keys.claim(id))
+            .key(&self.keys.queue)
+            .arg(id)
+            .arg(when);
+        let connection = self.connection.get().await?;
+        let result = call.invoke_async(connection).await;
+        self.connection.checked(result)
+    }
+
+    /// Sets an element aside that is no envelope, so that it neither stops the queue nor is lost.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn set_aside(&mut self, element: &Bytes) -> Result<(), Error> {
+        let connection = self.connection.get().await?;
+        let result = redis::cmd("RPUSH")
+            .arg(&self.keys.unreadable)
+            .arg(&element[..])
+            .query_async(connection)
+            .await;
+        self.connection.checked(result)
+    }
+
+    /// How much waits in the shard.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn size(&mut self) -> Result<Size, Error> {
+        let connection = self.connection.get().await?;
+        let result = redis::cmd("HMGET")
+            .arg(&self.keys.size)
+            .arg("bytes")
+            .arg("messages")
+            .query_async::<(Option<i64>, Option<i64>)>(connection)
+            .await;
+        let (bytes, messages) = self.connection.checked(result)?;
+        Ok(Size {
+            bytes: bytes.unwrap_or(0),
+            messages: messages.unwrap_or(0),
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

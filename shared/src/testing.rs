@@ -1,0 +1,52 @@
+//! Private servers, spawned binaries and a telemetry node, for tests and tools.
+//!
+//! A test process shares one PostgreSQL and one Redis; each test gets a database and a key
+//! prefix of its own. A test that stops a server starts one of its own. All of them end with
+//! the process, however it ends.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on panics"
+)]
+
+mod function;
+mod node;
+mod servers;
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+pub use self::{
+    function::{Answer, Function, get, metric},
+    node::{Frame, Node, masked},
+    servers::{Database, Postgres, Redis},
+};
+
+/// How long a test waits for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until `condition` yields something; `what` is named when it never does.
+pub async fn eventually<T, F, R>(what: &str, mut condition: F) -> T
+where
+    F: FnMut() -> R,
+    R: Future<Output = Option<T>>,
+{
+    let start = Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "this never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A name that no other test of this run has.
+#[must_use]
+pub fn unique(prefix: &str) -> String {
+    format!("{prefix}_{}", uuid::Uuid::now_v7().simple())
+}

@@ -1,0 +1,358 @@
+//! Private PostgreSQL and Redis, started by the same scripts as in development.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{LazyLock, OnceLock},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use super::unique;
+use crate::db;
+
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(60);
+
+/// A server process on a free port, its data in a folder of its own.
+struct Server {
+    script: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+    arguments: Vec<String>,
+    folder: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Server {
+    fn new(
+        script: &'static str,
+        environment: &'static [(&'static str, &'static str)],
+        arguments: Vec<String>,
+    ) -> Self {
+        let folder = TempDir::with_prefix("tetcore-").unwrap();
+        Self {
+            script,
+            environment,
+            arguments,
+            folder,
+            port: free_port(),
+            process: None,
+        }
+    }
+
+    fn start(&mut self) {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../scripts")
+            .join(self.script);
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .unwrap();
+        let process = Command::new(&script)
+            .arg(self.folder.path().join("data"))
+            .arg(self.port.to_string())
+            .args(&self.arguments)
+            .envs(self.environment.iter().copied())
+            .env("DIE_WITH_PARENT", "1")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", script.display()));
+        self.process = Some(process);
+    }
+
+    /// Panics with the server's own words once it has ended or takes too long.
+    fn check(&mut self, since: Instant) {
+        let ended = self
+            .process
+            .as_mut()
+            .is_none_or(|process| process.try_wait().unwrap().is_some());
+        if ended || since.elapsed() > START {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            panic!("scripts/{} did not start:\n{log}", self.script);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    fn signal(&self, signal: &str) {
+        if let Some(process) = &self.process {
+            let kill = Command::new("kill")
+                .arg(signal)
+                .arg(process.id().to_string())
+                .status();
+            assert!(
+                kill.unwrap().success(),
+                "kill {signal} scripts/{}",
+                self.script
+            );
+        }
+    }
+
+    fn stop(&mut self, signal: &str) {
+        self.signal(signal);
+        if let Some(mut process) = self.process.take() {
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Starts a server that the whole process shares, on a thread that never ends: the kernel ends a
+/// server with the thread that started it.
+fn share<T: Send + 'static>(start: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = sender.send(start());
+        loop {
+            std::thread::park();
+        }
+    });
+    receiver.recv().expect("the server started")
+}
+
+/// A PostgreSQL server.
+pub struct Postgres {
+    server: Server,
+    template: OnceLock<String>,
+}
+
+impl Postgres {
+    /// Starts a server of this test's own. It skips fsync: tests stop processes, not machines.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut postgres = Self {
+            server: Server::new("postgres", &[("PG_FSYNC", "off")], Vec::new()),
+            template: OnceLock::new(),
+        };
+        postgres.resume();
+        postgres
+    }
+
+    /// Ends every process of the server at once, as a crash would.
+    pub fn crash(&mut self) {
+        self.server.stop("-QUIT");
+    }
+
+    /// Starts the server again, with its data.
+    pub fn resume(&mut self) {
+        self.server.start();
+        let since = Instant::now();
+        let url = self.url("postgres", "tetcore");
+        while !Self::blocking(async {
+            db::connect(&url.parse().unwrap(), "testing", "")
+                .await
+                .is_ok()
+        }) {
+            self.server.check(since);
+        }
+    }
+
+    /// A new migrated database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        let template = self.template.get_or_init(|| {
+            let name = unique("template");
+            self.execute(&format!("CREATE DATABASE {name}"));
+            let url = self.url(&name, "tetcore");
+            super::Function::run("migrate", &[("DATABASE_URL", &url)], &[]);
+            name
+        });
+        let name = unique("test");
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        Database {
+            name,
+            port: self.server.port,
+        }
+    }
+
+    /// A new database without any table.
+    #[must_use]
+    pub fn empty_database(&self) -> Database {
+        let name = unique("test");
+        self.execute(&format!("CREATE DATABASE {name}"));
+        Database {
+            name,
+            port: self.server.port,
+        }
+    }
+
+    fn url(&self, database: &str, role: &str) -> String {
+        format!(
+            "postgres://{role}@127.0.0.1:{}/{database}",
+            self.server.port
+        )
+    }
+
+    fn execute(&self, statement: &str) {
+        let url = self.url("postgres", "tetcore").parse().unwrap();
+        Self::blocking(async move {
+            let client = db::connect(&url, "testing", "").await.unwrap();
+            client.batch_execute(statement).await.unwrap();
+        });
+    }
+
+    /// Runs on a runtime of its own, since a test's may be the one that waits.
+    fn blocking<T: Send>(future: impl Future<Output = T> + Send) -> T {
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build()
+                        .unwrap()
+                        .block_on(future)
+                })
+                .join()
+                .unwrap()
+        })
+    }
+}
+
+/// A database of one test.
+pub struct Database {
+    name: String,
+    port: u16,
+}
+
+impl Database {
+    /// A new migrated database on the server that this process shares.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::server().database()
+    }
+
+    /// A new database without any table, on the server that this process shares.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::server().empty_database()
+    }
+
+    fn server() -> &'static Postgres {
+        static SERVER: LazyLock<Postgres> = LazyLock::new(|| share(Postgres::start));
+        &SERVER
+    }
+
+    /// The value of `DATABASE_URL` for `role`; the owner is `tetcore`.
+    #[must_use]
+    pub fn url(&self, role: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{}", self.port, self.name)
+    }
+
+    /// A connection of `role`'s.
+    pub async fn connect(&self, role: &str) -> db::Client {
+        db::connect(&self.url(role).parse().unwrap(), "testing", "")
+            .await
+            .unwrap()
+    }
+
+    /// A connection of the owner's.
+    pub async fn owner(&self) -> db::Client {
+        self.connect("tetcore").await
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A Redis server.
+pub struct Redis {
+    server: Server,
+}
+
+impl Redis {
+    /// Starts a server of this test's own.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut redis = Self {
+            server: Server::new("redis", &[], Vec::new()),
+        };
+        redis.resume();
+        redis
+    }
+
+    /// The server that this process shares.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SERVER: LazyLock<Redis> = LazyLock::new(|| share(Redis::start));
+        &SERVER
+    }
+
+    /// Ends the server; what it held is gone.
+    pub fn stop(&mut self) {
+        self.server.stop("-KILL");
+    }
+
+    /// Stops the server in its tracks, connections open, until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.server.signal("-STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.server.signal("-CONT");
+    }
+
+    /// Starts the server again.
+    pub fn resume(&mut self) {
+        self.server.start();
+        let since = Instant::now();
+        while self.client().get_connection().is_err() {
+            self.server.check(since);
+        }
+    }
+
+    /// The value of `REDIS_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.server.port)
+    }
+
+    /// Cuts every connection of a client.
+    pub fn cut_connections(&self) {
+        let mut connection = self.client().get_connection().unwrap();
+        redis::cmd("CLIENT")
+            .arg("KILL")
+            .arg("TYPE")
+            .arg("normal")
+            .exec(&mut connection)
+            .unwrap();
+    }
+
+    /// The answer to one command.
+    #[must_use]
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = self.client().get_connection().unwrap();
+        redis::cmd(words[0])
+            .arg(&words[1..])
+            .query(&mut connection)
+            .unwrap()
+    }
+
+    fn client(&self) -> redis::Client {
+        redis::Client::open(self.url()).unwrap()
+    }
+}
