@@ -14,6 +14,9 @@ fail() {
   exit 1
 }
 
+# Whether something listens on this port of the loopback address.
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
 # Where this system keeps its newest PostgreSQL server programs; empty when it has none.
 postgres_programs() {
   local newest

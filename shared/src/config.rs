@@ -26,10 +26,7 @@ pub fn load<C: DeserializeOwned>() -> Result<C, Error> {
         _ => {}
     }
     from_vars(std::env::vars_os().filter_map(|(name, value)| {
-        Some((
-            name.into_string().ok()?,
-            value.to_string_lossy().into_owned(),
-        ))
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     }))
 }
 
@@ -41,16 +38,14 @@ pub fn from_vars<C: DeserializeOwned>(
     vars: impl IntoIterator<Item = (String, String)>,
 ) -> Result<C, Error> {
     let set = vars.into_iter().filter(|(_, value)| !value.is_empty());
-    envy::from_iter::<_, Named<C>>(set)
-        .map(|named| named.0)
-        .map_err(|error| {
-            Error(match error {
-                envy::Error::MissingValue(field) => {
-                    format!("{} is required, but not set", field.to_uppercase())
-                }
-                envy::Error::Custom(message) => message,
-            })
+    envy::from_iter::<_, Named<C>>(set).map(|named| named.0).map_err(|error| {
+        Error(match error {
+            envy::Error::MissingValue(field) => {
+                format!("{} is required, but not set", field.to_uppercase())
+            }
+            envy::Error::Custom(message) => message,
         })
+    })
 }
 
 /// A number that may be written with separators, as in `524_288`.
@@ -85,15 +80,13 @@ struct Named<C>(C);
 
 impl<'de, C: Deserialize<'de>> Deserialize<'de> for Named<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_path_to_error::deserialize(deserializer)
-            .map(|config| Self(config))
-            .map_err(|error| {
-                let field = error.path().to_string();
-                if field == "." {
-                    return error.into_inner();
-                }
-                D::Error::custom(format!("{}: {}", field.to_uppercase(), error.inner()))
-            })
+        serde_path_to_error::deserialize(deserializer).map(|config| Self(config)).map_err(|error| {
+            let field = error.path().to_string();
+            if field == "." {
+                return error.into_inner();
+            }
+            D::Error::custom(format!("{}: {}", field.to_uppercase(), error.inner()))
+        })
     }
 }
 
@@ -113,24 +106,15 @@ mod tests {
     }
 
     fn parse(vars: &[(&str, &str)]) -> Result<Sample, String> {
-        let owned = vars
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let owned = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         super::from_vars(owned).map_err(|error| error.to_string())
     }
 
     #[test]
     fn separators_and_empty_values_are_understood() {
-        let sample = parse(&[
-            ("DATABASE_URL", "x"),
-            ("WS_MAX_PAYLOAD", "524_288"),
-            ("BIND", ""),
-        ]);
+        let sample = parse(&[("DATABASE_URL", "x"), ("WS_MAX_PAYLOAD", "524_288"), ("BIND", "")]);
         let sample = sample.unwrap();
-        assert_eq!(
-            (sample.database_url.as_str(), sample.ws_max_payload),
-            ("x", 524_288)
-        );
+        assert_eq!((sample.database_url.as_str(), sample.ws_max_payload), ("x", 524_288));
         assert_eq!(sample.bind, None);
     }
 
@@ -138,10 +122,7 @@ mod tests {
     fn every_error_names_its_variable() {
         for (vars, expected) in [
             (vec![], "DATABASE_URL is required, but not set"),
-            (
-                vec![("DATABASE_URL", "x"), ("BIND", "here")],
-                "BIND: invalid IP address syntax",
-            ),
+            (vec![("DATABASE_URL", "x"), ("BIND", "here")], "BIND: invalid IP address syntax"),
             (
                 vec![("DATABASE_URL", "x"), ("WS_MAX_PAYLOAD", "1e3")],
                 "WS_MAX_PAYLOAD: `1e3` is not a number in range: invalid digit found in string",

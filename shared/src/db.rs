@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 /// After this much silence the kernel asks whether the server is still there.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+/// Bytes that the server's side does not confirm for this long end a connection.
+const UNCONFIRMED: Duration = Duration::from_secs(30);
 
 /// `DATABASE_URL`, as libpq writes it. `sslmode` is `disable` (the default), or `require` and
 /// `verify-full`, which both verify the whole chain and the host name; `sslrootcert` names the
@@ -62,23 +64,19 @@ impl FromStr for Url {
         config
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE)
+            .tcp_user_timeout(UNCONFIRMED)
             .ssl_mode(if tls.is_some() {
                 tokio_postgres::config::SslMode::Require
             } else {
                 tokio_postgres::config::SslMode::Disable
             });
-        Ok(Self {
-            config,
-            tls: tls.map(|()| Tls { ca_file }),
-        })
+        Ok(Self { config, tls: tls.map(|()| Tls { ca_file }) })
     }
 }
 
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -176,18 +174,13 @@ impl Pool {
     ) -> anyhow::Result<Self> {
         let options = format!("-c statement_timeout={}", statement_timeout.as_millis());
         let config = url.for_session(application, &options);
-        let recycling = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match url.tls()? {
             Some(tls) => Manager::from_config(config, tls, recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
-        let timeouts = Timeouts {
-            wait: Some(POOL_TIMEOUT),
-            create: Some(CONNECT_TIMEOUT),
-            recycle: None,
-        };
+        let timeouts =
+            Timeouts { wait: Some(POOL_TIMEOUT), create: Some(CONNECT_TIMEOUT), recycle: None };
         deadpool_postgres::Pool::builder(manager)
             .max_size(size)
             .runtime(deadpool_postgres::Runtime::Tokio1)
@@ -206,11 +199,7 @@ impl Pool {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, QueryError> {
-        let client = self
-            .0
-            .get()
-            .await
-            .map_err(|error| QueryError::Unavailable(error.into()))?;
+        let client = self.0.get().await.map_err(|error| QueryError::Unavailable(error.into()))?;
         let statement = client.prepare_cached(sql).await?;
         Ok(client.query(&statement, parameters).await?)
     }
@@ -253,15 +242,21 @@ impl QueryError {
 pub fn is_transient(error: &Error) -> bool {
     error.as_db_error().is_none_or(|answer| {
         // A full disk is class 53, a read-only primary after a failover 25006.
-        matches!(
-            answer.code().code().get(..2),
-            Some("08" | "40" | "53" | "55" | "57" | "58")
-        ) || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+        matches!(answer.code().code().get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
+            || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
     })
 }
 
-/// tokio-postgres' own message is only "db error"; its source says which.
-fn source_or_self(error: &Error) -> String {
+/// Whether `error` is the fault of a value: one of the classes 22 (data), 23 (integrity) and 54
+/// (limits) of PostgreSQL's appendix A. The same values never succeed.
+#[must_use]
+pub fn is_bad_data(error: &Error) -> bool {
+    error.code().is_some_and(|code| matches!(code.code().get(..2), Some("22" | "23" | "54")))
+}
+
+/// What went wrong; tokio-postgres' own message is only "db error", and its source says which.
+#[must_use]
+pub fn source_or_self(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
@@ -272,9 +267,7 @@ mod tests {
 
     #[test]
     fn the_password_is_never_shown() {
-        let url: Url = "postgres://me:s3cret@db.example:5432/tetcore"
-            .parse()
-            .unwrap();
+        let url: Url = "postgres://me:s3cret@db.example:5432/tetcore".parse().unwrap();
         assert!(!format!("{url} {url:?}").contains("s3cret"));
         assert!(!serde_json::to_string(&url).unwrap().contains("s3cret"));
     }
@@ -284,17 +277,7 @@ mod tests {
         let with = |mode: &str| format!("postgres://h/d?sslmode={mode}&sslrootcert=/ca.pem");
         assert!(with("verify-full").parse::<Url>().unwrap().tls.is_some());
         assert!(with("disable").parse::<Url>().unwrap().tls.is_none());
-        assert!(
-            with("prefer")
-                .parse::<Url>()
-                .unwrap_err()
-                .contains("verify-full")
-        );
-        assert!(
-            "not a url"
-                .parse::<Url>()
-                .unwrap_err()
-                .contains("not a PostgreSQL URL")
-        );
+        assert!(with("prefer").parse::<Url>().unwrap_err().contains("verify-full"));
+        assert!("not a url".parse::<Url>().unwrap_err().contains("not a PostgreSQL URL"));
     }
 }

@@ -29,6 +29,7 @@ pub type Request = hyper::Request<hyper::body::Incoming>;
 
 type Handler =
     Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send>> + Send + Sync>;
+type Measure = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Ready =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send + Sync>;
 
@@ -41,6 +42,7 @@ pub struct Routes {
     answers: crate::metrics::Http,
     handlers: matchit::Router<Handler>,
     ready: Option<Ready>,
+    measure: Option<Measure>,
 }
 
 impl Routes {
@@ -52,6 +54,7 @@ impl Routes {
             answers: crate::metrics::Http::new(metrics),
             handlers: matchit::Router::new(),
             ready: None,
+            measure: None,
         }
     }
 
@@ -63,6 +66,17 @@ impl Routes {
         R: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.ready = Some(Box::new(move || Box::pin(check())));
+        self
+    }
+
+    /// Runs `measure` before `/metrics` is answered, for what is looked up rather than counted.
+    #[must_use]
+    pub fn measure<F, R>(mut self, measure: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.measure = Some(Box::new(move || Box::pin(measure())));
         self
     }
 
@@ -101,10 +115,7 @@ impl Routes {
             // The length stays: it is what GET would have sent.
             *response.body_mut() = Full::default();
         }
-        self.answers
-            .answers
-            .with_label_values(&[response.status().as_str()])
-            .inc();
+        self.answers.answers.with_label_values(&[response.status().as_str()]).inc();
         response
     }
 
@@ -122,7 +133,12 @@ impl Routes {
             return Err(Error::MethodNotAllowed("GET, HEAD"));
         }
         match (path, route) {
-            ("/metrics", _) => Ok(Answer::text(self.metrics.render())),
+            ("/metrics", _) => {
+                if let Some(measure) = &self.measure {
+                    measure().await;
+                }
+                Ok(Answer::text(self.metrics.render()))
+            }
             ("/readyz", _) => match &self.ready {
                 Some(ready) => match ready().await {
                     Ok(()) => Ok(Answer::text("ready\n")),
@@ -158,11 +174,7 @@ impl Answer {
     /// `value` has no JSON form.
     pub fn json(value: &impl Serialize) -> Result<Self> {
         let body = serde_json::to_vec(value).map_err(anyhow::Error::from)?;
-        Ok(Self {
-            body: body.into(),
-            content_type: "application/json",
-            next: None,
-        })
+        Ok(Self { body: body.into(), content_type: "application/json", next: None })
     }
 
     /// `rows` as a JSON array of at most `limit` of them and `most_bytes`. Where more of them
@@ -200,34 +212,22 @@ impl Answer {
         body.push(b']');
         let more = !complete || rows.len() >= limit;
         let next = last.filter(|_| more).map(next);
-        Ok(Self {
-            body: body.into(),
-            content_type: "application/json",
-            next,
-        })
+        Ok(Self { body: body.into(), content_type: "application/json", next })
     }
 
     fn text(body: impl Into<Bytes>) -> Self {
-        Self {
-            body: body.into(),
-            content_type: "text/plain; charset=utf-8",
-            next: None,
-        }
+        Self { body: body.into(), content_type: "text/plain; charset=utf-8", next: None }
     }
 
     fn into_response(self, gzip: bool) -> Response {
-        let compressed = (gzip && self.body.len() >= GZIP_FROM)
-            .then(|| compress(&self.body))
-            .flatten();
+        let compressed =
+            (gzip && self.body.len() >= GZIP_FROM).then(|| compress(&self.body)).flatten();
         let encoded = compressed.is_some();
         let body = compressed.unwrap_or(self.body);
         let length = body.len();
         let mut response = Response::new(Full::new(body));
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(self.content_type),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         if encoded {
@@ -251,9 +251,7 @@ fn accepts_gzip<B>(request: &hyper::Request<B>) -> bool {
         .flat_map(|value| value.split(','))
         .any(|coding| {
             let mut parts = coding.split(';').map(str::trim);
-            let gzip = parts
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+            let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
             gzip && !parts.any(|part| part.replace(' ', "") == "q=0")
         })
 }
@@ -274,8 +272,6 @@ pub fn plain(status: StatusCode, sentence: &str) -> Response {
     let mut response = Response::new(Full::new(Bytes::from(format!("{sentence}\n"))));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }

@@ -5,10 +5,11 @@
 //! `{"msg":…,"ts":…,…}`. V2 is `{"id":…,"ts":…,"payload":{"msg":…,…}}`, its keys in any order.
 //! One pass over the bytes validates them and finds what is needed; nothing is built.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::DateTime;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// How deep objects and arrays may nest. `serde_json`, which reads stored messages back, takes
 /// no more; PostgreSQL would take some 12,000.
@@ -76,17 +77,13 @@ impl Logs<'_> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.object.len()
-            + self.ts.map_or(0, |ts| {
-                ts.len() + Self::TS.len() + usize::from(!self.is_empty())
-            })
+            + self.ts.map_or(0, |ts| ts.len() + Self::TS.len() + usize::from(!self.is_empty()))
     }
 
     /// Whether the object has no member but an added `ts`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.object[1..self.object.len() - 1]
-            .trim_ascii()
-            .is_empty()
+        self.object[1..self.object.len() - 1].trim_ascii().is_empty()
     }
 
     /// Appends the object's JSON text. Where V2's payload has a `ts` of its own, the envelope's
@@ -113,33 +110,17 @@ pub fn parse(bytes: &mut [u8]) -> Result<Message<'_>, Reject> {
     if simdutf8::basic::from_utf8(bytes).is_err() {
         return Err(Reject::InvalidUtf8);
     }
-    let mut scanner = Scanner {
-        bytes,
-        at: 0,
-        repaired: false,
-    };
+    let mut scanner = Scanner { bytes, at: 0, repaired: false };
     let found = scanner.document()?;
     let repaired = scanner.repaired;
     let bytes: &[u8] = bytes;
 
     let ts = found.ts.map(|span| span.of(bytes));
     let (id, msg, logs) = match found.payload {
-        Some(payload) if found.msg.is_none() => (
-            found.id,
-            found.inner_msg,
-            Logs {
-                object: payload.of(bytes),
-                ts,
-            },
-        ),
-        _ => (
-            None,
-            found.msg,
-            Logs {
-                object: found.object.of(bytes),
-                ts: None,
-            },
-        ),
+        Some(payload) if found.msg.is_none() => {
+            (found.id, found.inner_msg, Logs { object: payload.of(bytes), ts })
+        }
+        _ => (None, found.msg, Logs { object: found.object.of(bytes), ts: None }),
     };
     Ok(Message {
         id: id.and_then(|span| std::str::from_utf8(span.of(bytes)).ok()?.parse().ok()),
@@ -179,27 +160,28 @@ impl Message<'_> {
         if !connected && memchr::memmem::find(self.logs.object, b"peerId").is_none() {
             return None;
         }
-        let logs: Value = serde_json::from_slice(self.logs.object).ok()?;
+        let logs: Members<'_> = serde_json::from_slice(self.logs.object).ok()?;
         if !connected {
-            let peer_id = ["state", "network_state"]
-                .iter()
-                .find_map(|key| known_peer_id(logs.get(key)?.get("peerId")?))?;
-            return Some(Identity {
-                peer_id,
-                ..Identity::default()
-            });
+            let peer_id = ["state", "network_state"].into_iter().find_map(|key| {
+                let state: Members<'_> = serde_json::from_str(logs.get(key)?.get()).ok()?;
+                known_peer_id(text(&state, "peerId")?)
+            })?;
+            return Some(Identity { peer_id, ..Identity::default() });
         }
-        let startup_time = &logs["startup_time"];
+        let label = |key| {
+            let mut label = text(&logs, key)?;
+            label.truncate(label.floor_char_boundary(MAX_LABEL));
+            Some(label)
+        };
         Some(Identity {
-            peer_id: known_peer_id(&logs["network_id"])?,
-            name: label(&logs["name"]),
-            chain: label(&logs["chain"]),
-            version: label(&logs["version"]),
-            authority: logs["authority"].as_bool(),
-            startup_time: startup_time
-                .as_i64()
-                .or_else(|| startup_time.as_str().and_then(|text| text.parse().ok())),
-            implementation: label(&logs["implementation"]),
+            peer_id: known_peer_id(text(&logs, "network_id")?)?,
+            name: label("name"),
+            chain: label("chain"),
+            version: label("version"),
+            authority: value(&logs, "authority"),
+            startup_time: value(&logs, "startup_time")
+                .or_else(|| text(&logs, "startup_time")?.parse().ok()),
+            implementation: label("implementation"),
         })
     }
 
@@ -210,14 +192,19 @@ impl Message<'_> {
     }
 }
 
-fn known_peer_id(value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    (!text.is_empty() && text.len() <= MAX_PEER_ID).then(|| text.to_owned())
+/// An object's members, unread: of a repeated key the last, and numbers of any size.
+type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+fn value<T: DeserializeOwned>(members: &Members<'_>, key: &str) -> Option<T> {
+    serde_json::from_str(members.get(key)?.get()).ok()
 }
 
-fn label(value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    Some(text[..text.floor_char_boundary(MAX_LABEL)].to_owned())
+fn text(members: &Members<'_>, key: &str) -> Option<String> {
+    value(members, key)
+}
+
+fn known_peer_id(text: String) -> Option<String> {
+    (!text.is_empty() && text.len() <= MAX_PEER_ID).then_some(text)
 }
 
 /// The text of a JSON string with its quotes; nothing for any other value.
@@ -231,9 +218,7 @@ fn string(json: &[u8]) -> Option<Cow<'_, str>> {
 
 /// Microseconds since 1970 of an RFC 3339 time with any number of fraction digits.
 fn timestamp(json: &[u8]) -> Option<i64> {
-    DateTime::parse_from_rfc3339(&string(json)?)
-        .ok()
-        .map(|time| time.timestamp_micros())
+    DateTime::parse_from_rfc3339(&string(json)?).ok().map(|time| time.timestamp_micros())
 }
 
 /// A range of the message's bytes.
@@ -293,20 +278,14 @@ impl Scanner<'_> {
             if is_key(self, "payload") {
                 if self.peek() == Some(b'{') {
                     found.inner_msg = self.payload()?;
-                    found.payload = Some(Span {
-                        start,
-                        end: self.at,
-                    });
+                    found.payload = Some(Span { start, end: self.at });
                 } else {
                     self.value(2)?;
                     found.payload = None;
                 }
             } else {
                 self.value(2)?;
-                let value = Some(Span {
-                    start,
-                    end: self.at,
-                });
+                let value = Some(Span { start, end: self.at });
                 if is_key(self, "msg") {
                     found.msg = value;
                 } else if is_key(self, "ts") {
@@ -332,10 +311,7 @@ impl Scanner<'_> {
             let start = self.at;
             self.value(3)?;
             if string(key.of(self.bytes)).is_some_and(|key| key == "msg") {
-                msg = Some(Span {
-                    start,
-                    end: self.at,
-                });
+                msg = Some(Span { start, end: self.at });
             }
             more = self.continued(b'}')?;
         }
@@ -409,10 +385,7 @@ impl Scanner<'_> {
         }
         let start = self.at;
         self.string()?;
-        let key = Span {
-            start,
-            end: self.at,
-        };
+        let key = Span { start, end: self.at };
         self.skip_whitespace();
         if self.peek() != Some(b':') {
             return Err(Reject::NotJson);
@@ -499,13 +472,9 @@ impl Scanner<'_> {
             }
             let start = self.at;
             self.digits()?;
-            exponent = self.bytes[start..self.at]
-                .iter()
-                .fold(0_i64, |value, digit| {
-                    value
-                        .saturating_mul(10)
-                        .saturating_add(i64::from(digit - b'0'))
-                });
+            exponent = self.bytes[start..self.at].iter().fold(0_i64, |value, digit| {
+                value.saturating_mul(10).saturating_add(i64::from(digit - b'0'))
+            });
             if negative {
                 exponent = -exponent;
             }
@@ -522,10 +491,7 @@ impl Scanner<'_> {
 
     /// One or more digits: how many.
     fn digits(&mut self) -> Result<i64, Reject> {
-        let count = self.bytes[self.at..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let count = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         if count == 0 {
             return Err(Reject::NotJson);
         }
@@ -542,11 +508,7 @@ impl Scanner<'_> {
     }
 
     fn end(&mut self) -> Result<(), Reject> {
-        if self.skip_whitespace() == self.bytes.len() {
-            Ok(())
-        } else {
-            Err(Reject::NotJson)
-        }
+        if self.skip_whitespace() == self.bytes.len() { Ok(()) } else { Err(Reject::NotJson) }
     }
 
     fn skip_whitespace(&mut self) -> usize {
@@ -560,3 +522,6 @@ impl Scanner<'_> {
         self.bytes.get(self.at).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

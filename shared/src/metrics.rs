@@ -98,18 +98,12 @@ impl Ingest {
                 "reason",
             ),
             queued: metrics.counter("ingest_queued_messages_total", "Messages handed to Redis."),
-            in_flight: metrics.gauge(
-                "ingest_in_flight_messages",
-                "Messages read, but not yet in Redis.",
-            ),
-            in_flight_bytes: metrics.gauge(
-                "ingest_in_flight_bytes",
-                "Bytes of messages read, but not yet in Redis.",
-            ),
-            received_bytes: metrics.counter(
-                "ingest_received_bytes_total",
-                "Bytes of WebSocket payload read.",
-            ),
+            in_flight: metrics
+                .gauge("ingest_in_flight_messages", "Messages read, but not yet in Redis."),
+            in_flight_bytes: metrics
+                .gauge("ingest_in_flight_bytes", "Bytes of messages read, but not yet in Redis."),
+            received_bytes: metrics
+                .counter("ingest_received_bytes_total", "Bytes of WebSocket payload read."),
             repaired: metrics.counter(
                 "ingest_repaired_messages_total",
                 "Messages whose \\u0000 was replaced so that they could be stored.",
@@ -120,10 +114,8 @@ impl Ingest {
                 "reason",
             ),
             connections: metrics.gauge("ingest_connections", "Open WebSocket connections."),
-            connections_opened: metrics.counter(
-                "ingest_connections_opened_total",
-                "WebSocket connections opened.",
-            ),
+            connections_opened: metrics
+                .counter("ingest_connections_opened_total", "WebSocket connections opened."),
             connections_closed: metrics.counters(
                 "ingest_connections_closed_total",
                 "WebSocket connections closed.",
@@ -179,14 +171,10 @@ impl Flush {
                 "database_rejected_messages",
                 "Messages refused by PostgreSQL since the database was made, by all flushers.",
             ),
-            queued: metrics.gauge(
-                "queue_messages",
-                "Messages waiting in Redis, claimed ones included.",
-            ),
-            queued_bytes: metrics.gauge(
-                "queue_bytes",
-                "Bytes waiting in Redis, claimed ones included.",
-            ),
+            queued: metrics
+                .gauge("queue_messages", "Messages waiting in Redis, claimed ones included."),
+            queued_bytes: metrics
+                .gauge("queue_bytes", "Bytes waiting in Redis, claimed ones included."),
             backlog_age: metrics.gauge(
                 "queue_oldest_seconds",
                 "Seconds that the oldest waiting message has been in Redis.",
@@ -250,8 +238,6 @@ impl Http {
     /// Registers the metrics of a function's HTTP server.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self {
-            answers: metrics.counters("http_answers_total", "HTTP answers.", "status"),
-        }
+        Self { answers: metrics.counters("http_answers_total", "HTTP answers.", "status") }
     }
 }

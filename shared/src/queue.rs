@@ -44,17 +44,13 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Client::open(text)
-            .map(Self)
-            .map_err(|error| format!("not a Redis URL: {error}"))
+        Client::open(text).map(Self).map_err(|error| format!("not a Redis URL: {error}"))
     }
 }
 
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -85,10 +81,7 @@ struct Connection {
 
 impl Connection {
     fn new(url: &Url) -> Self {
-        Self {
-            client: url.0.clone(),
-            open: None,
-        }
+        Self { client: url.0.clone(), open: None }
     }
 
     async fn get(&mut self) -> Result<&mut MultiplexedConnection, Error> {
@@ -99,9 +92,7 @@ impl Connection {
                     .set_connection_timeout(Some(TIMEOUT))
                     // Blocking commands wait for WAIT before they answer.
                     .set_response_timeout(Some(TIMEOUT + WAIT));
-                self.client
-                    .get_multiplexed_async_connection_with_config(&config)
-                    .await?
+                self.client.get_multiplexed_async_connection_with_config(&config).await?
             }
         };
         Ok(self.open.insert(open))
@@ -258,6 +249,14 @@ pub struct Claim {
     pub elements: Vec<Bytes>,
 }
 
+impl Claim {
+    /// Whether nothing was waiting.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+}
+
 /// How much waits in a shard, claimed envelopes included.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Size {
@@ -345,10 +344,7 @@ impl Consumer {
             self.unsure = Some(id.clone());
         }
         let elements = self.connection.checked(result)?;
-        Ok(Claim {
-            id,
-            elements: elements.into_iter().map(Bytes::from).collect(),
-        })
+        Ok(Claim { id, elements: elements.into_iter().map(Bytes::from).collect() })
     }
 
     /// Keeps a claim from being rescued for some seconds more.
@@ -371,11 +367,7 @@ impl Consumer {
     pub async fn ack(&mut self, claim: &Claim, messages: u64) -> Result<(), Error> {
         let bytes: usize = claim.elements.iter().map(Bytes::len).sum();
         let mut call = self.ack.key(self.keys.claim(&claim.id));
-        call.key(&self.keys.size)
-            .key(&self.keys.claims)
-            .arg(&claim.id)
-            .arg(bytes)
-            .arg(messages);
+        call.key(&self.keys.size).key(&self.keys.claims).arg(&claim.id).arg(bytes).arg(messages);
         let connection = self.connection.get().await?;
         let result = call.invoke_async(connection).await;
         self.connection.checked(result)
@@ -407,10 +399,7 @@ impl Consumer {
     /// The number of envelopes put back.
     async fn give_back(&mut self, id: &str, when: &str) -> Result<u64, Error> {
         let mut call = self.rescue.key(&self.keys.claims);
-        call.key(self.keys.claim(id))
-            .key(&self.keys.queue)
-            .arg(id)
-            .arg(when);
+        call.key(self.keys.claim(id)).key(&self.keys.queue).arg(id).arg(when);
         let connection = self.connection.get().await?;
         let result = call.invoke_async(connection).await;
         self.connection.checked(result)
@@ -430,6 +419,20 @@ impl Consumer {
         self.connection.checked(result)
     }
 
+    /// The element that has waited longest, claimed ones left out.
+    ///
+    /// # Errors
+    /// Redis did not answer, or refused.
+    pub async fn oldest(&mut self) -> Result<Option<Bytes>, Error> {
+        let connection = self.connection.get().await?;
+        let result = redis::cmd("LINDEX")
+            .arg(&self.keys.queue)
+            .arg(0)
+            .query_async::<Option<Vec<u8>>>(connection)
+            .await;
+        Ok(self.connection.checked(result)?.map(Bytes::from))
+    }
+
     /// How much waits in the shard.
     ///
     /// # Errors
@@ -443,10 +446,7 @@ impl Consumer {
             .query_async::<(Option<i64>, Option<i64>)>(connection)
             .await;
         let (bytes, messages) = self.connection.checked(result)?;
-        Ok(Size {
-            bytes: bytes.unwrap_or(0),
-            messages: messages.unwrap_or(0),
-        })
+        Ok(Size { bytes: bytes.unwrap_or(0), messages: messages.unwrap_or(0) })
     }
 }
 

@@ -49,13 +49,7 @@ impl Log<'_> {
         out.extend_from_slice(&6_u16.to_be_bytes());
         timestamp(out, self.created_at);
         field(out, &self.peer_connection_id.to_be_bytes());
-        optional(
-            out,
-            self.node_id
-                .map(i64::to_be_bytes)
-                .as_ref()
-                .map(<[u8; 8]>::as_slice),
-        );
+        optional(out, self.node_id.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
         field(out, &[u8::from(self.audit)]);
         optional(out, self.msg.map(str::as_bytes));
         length(out, self.logs.len() + 1);
@@ -93,10 +87,7 @@ impl Rejected<'_> {
         let peer = self.peer_connection_id.map(i64::to_be_bytes);
         optional(out, peer.as_ref().map(<[u8; 8]>::as_slice));
         field(out, &[u8::from(self.stored)]);
-        field(
-            out,
-            &i32::try_from(self.size).unwrap_or(i32::MAX).to_be_bytes(),
-        );
+        field(out, &i32::try_from(self.size).unwrap_or(i32::MAX).to_be_bytes());
         field(out, &self.sample[..self.sample.len().min(SAMPLE_BYTES)]);
     }
 }
@@ -169,9 +160,7 @@ impl Peer {
         self.version = identity.version.or_else(|| self.version.take());
         self.authority = identity.authority.or(self.authority);
         self.startup_time = identity.startup_time.or(self.startup_time);
-        self.implementation = identity
-            .implementation
-            .or_else(|| self.implementation.take());
+        self.implementation = identity.implementation.or_else(|| self.implementation.take());
     }
 }
 
@@ -180,10 +169,7 @@ impl Peer {
 #[must_use]
 pub fn node_id(peer_id: &str) -> i64 {
     let digest = Sha256::digest(peer_id.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |key: i64, byte| key << 8 | i64::from(*byte))
+    digest.iter().take(8).fold(0, |key: i64, byte| key << 8 | i64::from(*byte))
 }
 
 /// The single tuples of concatenated ones; ends early where the bytes do not add up.
@@ -239,10 +225,7 @@ fn field(out: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// A message is at most 4 GiB long, and its fields are shorter.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "bounded by WS_MAX_PAYLOAD, a u32"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "bounded by WS_MAX_PAYLOAD, a u32")]
 fn length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(&(length as u32).to_be_bytes());
 }

@@ -25,14 +25,9 @@ pub fn client_config(ca_file: Option<&Path>) -> anyhow::Result<ClientConfig> {
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    anyhow::ensure!(
-        !roots.is_empty(),
-        "no certificate authority to trust was found"
-    );
-    Ok(
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth(),
-    )
+    anyhow::ensure!(!roots.is_empty(), "no certificate authority to trust was found");
+    Ok(ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }

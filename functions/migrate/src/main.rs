@@ -22,19 +22,20 @@ struct Config {
     database_url: db::Url,
     /// Hours that rows are kept; the width of the first partitions follows from it.
     #[serde(default = "default_log_expiry_h", deserialize_with = "config::number")]
-    log_expiry_h: i32,
+    log_expiry_h: u32,
 }
 
-fn default_log_expiry_h() -> i32 {
+fn default_log_expiry_h() -> u32 {
     280_320
 }
 
 async fn migrate(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let mut db = db::connect(&config.database_url, NAME, "").await?;
-    tokio::select! {
-        () = shutdown.cancelled() => return Ok(()),
-        locked = db.execute(include_str!("lock.sql"), &[]) => locked.context("waiting for another migrate")?,
+    let lock = db.execute(include_str!("lock.sql"), &[]);
+    let Some(locked) = shutdown.run_until_cancelled(lock).await else {
+        return Ok(());
     };
+    locked.context("waiting for another migrate")?;
     // Whoever waits for a table makes everyone after it wait as well.
     db.batch_execute("SET lock_timeout = '5s'").await?;
 
@@ -44,12 +45,11 @@ async fn migrate(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     if report.applied_migrations().is_empty() {
         println!("nothing to apply");
-    } else {
-        db.batch_execute(include_str!("comment_history.sql")).await?;
     }
+    db.batch_execute(include_str!("comment_history.sql")).await?;
 
     let made: i32 = db
-        .query_one(include_str!("make_partitions.sql"), &[&config.log_expiry_h])
+        .query_one(include_str!("make_partitions.sql"), &[&i64::from(config.log_expiry_h)])
         .await
         .with_context(|| format!("making partitions for LOG_EXPIRY_H={}", config.log_expiry_h))?
         .get(0);

@@ -1,5 +1,5 @@
-//! One run of the purge. Each statement is a transaction of its own, so that a run which ends half-way, whatever the cause,
-//! leaves nothing to repair: the next one goes on from there.
+//! One run of the purge. Each statement is a transaction of its own, so that a run which ends
+//! half-way, whatever the cause, leaves nothing to repair: the next one goes on from there.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,12 @@ use shared::{
 const STEP: i64 = 20_000;
 /// Partitions that are dropped together: each holds some ten locks of the server's few thousand.
 const PARTITIONS_AT_ONCE: usize = 32;
-/// Partitions up to this size are counted row by row before their drop, larger ones estimated by PostgreSQL's statistics:
-/// reading gigabytes only to report a number would make expiry as slow as a DELETE.
-const COUNTED_BYTES: i64 = 256 << 20;
-/// How long a statement may wait for a lock, since everyone after it has to wait behind it.
-const LOCK_TIMEOUT: &str = "SET lock_timeout = '200ms'";
-/// How often a statement is tried against others' locks, and the pause that lets them go on in between.
+/// Partitions up to this size are counted row by row before their drop, and the catch-all of the
+/// past is emptied row by row. From here on that would take longer than everything else.
+const LARGE: i64 = 256 << 20;
+/// How often a statement is tried against the locks of others.
 const ATTEMPTS: u32 = 20;
+/// Between these attempts, so that those who had to wait get on.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Far longer than an envelope can wait in Redis.
 const BATCHES_KEPT: TimeDelta = TimeDelta::days(7);
@@ -31,42 +30,41 @@ const BATCHES_KEPT: TimeDelta = TimeDelta::days(7);
 pub(crate) struct Summary {
     pub(crate) partitions_made: i32,
     pub(crate) partitions_dropped: usize,
-    pub(crate) rows_removed: i64,
+    pub(crate) rows_removed: u64,
     /// Whether `rows_removed` is exact: large partitions are not counted row by row.
     pub(crate) rows_exact: bool,
-    pub(crate) batches_removed: i64,
-    pub(crate) rejects_removed: i64,
-    pub(crate) peers_removed: i64,
-    pub(crate) nodes_removed: i64,
+    pub(crate) batches_removed: u64,
+    pub(crate) rejects_removed: u64,
+    pub(crate) peers_removed: u64,
+    pub(crate) nodes_removed: u64,
     pub(crate) horizon: DateTime<Utc>,
     pub(crate) dry_run: bool,
-    /// Whether nothing was left for the next run, by a SIGTERM or by locks that others held all the time.
+    /// False if something is left for the next run: after a SIGTERM, or when locks were never free.
     pub(crate) complete: bool,
     pub(crate) duration_ms: u128,
     pub(crate) partitions_ahead_days: i64,
 }
 
-/// Waits for any other purge of this schema to end, then removes what has expired.
+/// Waits for any other purge of this schema to end, then removes what has expired. `None` if asked
+/// to stop before that.
 pub(crate) async fn run(
     db: &db::Client,
-    log_expiry_h: i32,
+    log_expiry_h: u32,
     dry_run: bool,
     shutdown: &Shutdown,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<Option<Summary>> {
     let started = Instant::now();
     if dry_run {
         db.batch_execute("SET default_transaction_read_only = on").await?;
     } else {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            locked = db.execute(include_str!("lock.sql"), &[]) => {
-                locked.context("waiting for another purge")?;
-            }
-        }
-        db.batch_execute(LOCK_TIMEOUT).await?;
+        let lock = db.execute(include_str!("lock.sql"), &[]);
+        let Some(locked) = shutdown.run_until_cancelled(lock).await else {
+            return Ok(None);
+        };
+        locked.context("waiting for another purge")?;
     }
     let start = db
-        .query_one(include_str!("start.sql"), &[&log_expiry_h])
+        .query_one(include_str!("start.sql"), &[&i64::from(log_expiry_h)])
         .await
         .with_context(|| format!("LOG_EXPIRY_H={log_expiry_h}"))?;
     let mut purge = Purge {
@@ -82,14 +80,13 @@ pub(crate) async fn run(
         },
     };
     purge.make_partitions(log_expiry_h).await.context("making partitions")?;
-    purge.drop_partitions().await.context("dropping partitions")?;
-    // What is still there of the expired would count as a connection's rows.
-    let all_dropped = purge.summary.complete;
+    let all_dropped = purge.drop_partitions().await.context("dropping partitions")?;
     purge.remove_rows().await.context("removing rows")?;
     purge.summary.batches_removed =
         purge.remove_expired("ingest_batches", purge.now - BATCHES_KEPT).await?;
     purge.summary.rejects_removed =
         purge.remove_expired("ingest_rejects", purge.summary.horizon).await?;
+    // Rows beyond the horizon are not looked for, so connections may go only after them.
     if all_dropped {
         purge.remove_peers().await.context("removing connections")?;
     }
@@ -97,7 +94,7 @@ pub(crate) async fn run(
     summary.complete &= !shutdown.is_cancelled();
     summary.partitions_ahead_days = db.query_one(include_str!("days_ahead.sql"), &[]).await?.get(0);
     summary.duration_ms = started.elapsed().as_millis();
-    Ok(summary)
+    Ok(Some(summary))
 }
 
 struct Purge<'a> {
@@ -108,56 +105,56 @@ struct Purge<'a> {
 }
 
 impl Purge<'_> {
-    async fn make_partitions(&mut self, log_expiry_h: i32) -> anyhow::Result<()> {
+    async fn make_partitions(&mut self, log_expiry_h: u32) -> anyhow::Result<()> {
         if self.summary.dry_run {
             return Ok(());
         }
+        // Whoever waits for a table makes everyone after it wait as well.
+        self.db.batch_execute("SET lock_timeout = '200ms'").await?;
         let sql = include_str!("make_partitions.sql");
-        match self.patiently(async || self.db.query_one(sql, &[&log_expiry_h]).await).await? {
+        let hours = i64::from(log_expiry_h);
+        match self.patiently(async || self.db.query_one(sql, &[&hours]).await).await? {
             Some(made) => self.summary.partitions_made = made.get(0),
             None => self.postpone("make partitions"),
         }
+        self.db.batch_execute("RESET lock_timeout").await?;
         Ok(())
     }
 
-    /// Drops the partitions whose whole range has expired. The catch-all of the past begins anew, up to where they ended.
-    async fn drop_partitions(&mut self) -> anyhow::Result<()> {
+    /// Drops the partitions whose whole range has expired; the catch-all of the past begins anew,
+    /// up to where they ended. Says whether all are gone.
+    async fn drop_partitions(&mut self) -> anyhow::Result<bool> {
         while !self.shutdown.is_cancelled() {
             let expired = self.expired_partitions().await?;
-            let group = if self.summary.dry_run {
-                &expired[..]
-            } else {
-                &expired[..expired.len().min(PARTITIONS_AT_ONCE)]
-            };
-            let Some(newest) = group.last() else { break };
-            if group.iter().all(|partition| partition.is_past && partition.bytes == 0) {
-                break;
+            if self.summary.dry_run {
+                self.summary.partitions_dropped = bounded(&expired);
+                return Ok(true);
             }
+            if !expired.iter().any(|partition| !partition.is_past || partition.bytes > LARGE) {
+                return Ok(true);
+            }
+            let group = &expired[..expired.len().min(PARTITIONS_AT_ONCE)];
             let mut rows = 0;
             for partition in group {
                 rows += self.rows_of(partition).await?;
             }
-            if !self.summary.dry_run {
-                let names: Vec<_> = group.iter().map(|partition| partition.name.as_str()).collect();
-                let sql = include_str!("drop_partitions.sql")
-                    .replace("{partitions}", &names.join(", "))
-                    .replace("{upper_bound}", &newest.upper_bound);
-                if self.patiently(async || self.db.batch_execute(&sql).await).await?.is_none() {
-                    self.postpone("drop partitions");
-                    break;
-                }
+            let names: Vec<_> = group.iter().map(|partition| partition.name.as_str()).collect();
+            let sql = include_str!("drop_partitions.sql")
+                .replace("{partitions}", &names.join(", "))
+                .replace("{upper_bound}", &group[group.len() - 1].upper_bound);
+            if self.patiently(async || self.db.batch_execute(&sql).await).await?.is_none() {
+                self.postpone("drop partitions");
+                return Ok(false);
             }
             self.summary.rows_removed += rows;
-            self.summary.partitions_dropped += group.iter().filter(|partition| !partition.is_past).count();
-            if self.summary.dry_run {
-                break;
-            }
+            self.summary.partitions_dropped += bounded(group);
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn expired_partitions(&self) -> Result<Vec<Partition>, db::Error> {
-        let rows = self.db.query(include_str!("expired_partitions.sql"), &[&self.summary.horizon]).await?;
+        let rows =
+            self.db.query(include_str!("expired_partitions.sql"), &[&self.summary.horizon]).await?;
         Ok(rows
             .iter()
             .map(|row| Partition {
@@ -170,36 +167,50 @@ impl Purge<'_> {
             .collect())
     }
 
-    /// How many rows go with a partition. A row that comes between this count and the drop had expired when it came.
-    async fn rows_of(&mut self, partition: &Partition) -> Result<i64, db::Error> {
-        if partition.bytes > COUNTED_BYTES && partition.estimated_rows >= 0 {
+    /// How many rows go with a partition. Those that come before its drop, expired on arrival, are
+    /// not in it.
+    async fn rows_of(&mut self, partition: &Partition) -> anyhow::Result<u64> {
+        if partition.bytes > LARGE
+            && let Ok(estimate) = u64::try_from(partition.estimated_rows)
+        {
             self.summary.rows_exact = false;
-            return Ok(partition.estimated_rows);
+            return Ok(estimate);
         }
         self.count_expired(&partition.name, self.summary.horizon).await
     }
 
-    /// Removes the expired rows of the partition that the horizon runs through.
+    /// Removes expired rows from where others stay, and those that came too late for their partition.
     async fn remove_rows(&mut self) -> anyhow::Result<()> {
         let horizon = self.summary.horizon;
-        let partition = self.db.query_opt(include_str!("partly_expired_partition.sql"), &[&horizon]).await?;
-        let Some(table) = partition.map(|row| row.get::<_, String>(0)) else {
-            return Ok(());
-        };
         if self.summary.dry_run {
-            self.summary.rows_removed += self.count_expired(&table, horizon).await?;
+            self.summary.rows_removed =
+                self.count_expired("tetcore_logs_expiring", horizon).await?;
             return Ok(());
         }
-        let remove = include_str!("remove_rows.sql").replace("{table}", &table);
+        let partitions = include_str!("partly_expired_partitions.sql");
+        for partition in self.db.query(partitions, &[&horizon]).await? {
+            self.remove_rows_of(partition.get(0)).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_rows_of(&mut self, partition: &str) -> anyhow::Result<()> {
+        let horizon = self.summary.horizon;
+        let find = include_str!("find_rows.sql").replace("{table}", partition);
         let next = include_str!("next_rows.sql").replace("{step}", &STEP.to_string());
-        self.db.execute(&include_str!("find_rows.sql").replace("{table}", &table), &[&horizon]).await?;
+        let remove = include_str!("remove_rows.sql").replace("{table}", partition);
+        self.db.execute(&find, &[&horizon]).await?;
         while !self.shutdown.is_cancelled() {
-            let places: Vec<String> = self.db.query(&next, &[]).await?.iter().map(|row| row.get(0)).collect();
+            let rows = self.db.query(&next, &[]).await?;
+            let places: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
             if places.is_empty() {
                 break;
             }
-            match self.patiently(async || self.db.execute(&remove, &[&places, &horizon]).await).await? {
-                Some(removed) => self.summary.rows_removed += i64::try_from(removed)?,
+            match self
+                .patiently(async || self.db.execute(&remove, &[&places, &horizon]).await)
+                .await?
+            {
+                Some(removed) => self.summary.rows_removed += removed,
                 None => self.postpone("remove rows"),
             }
         }
@@ -208,35 +219,37 @@ impl Purge<'_> {
     }
 
     /// Removes the rows of `table` that are older than `horizon`, and says how many.
-    async fn remove_expired(&mut self, table: &str, horizon: DateTime<Utc>) -> anyhow::Result<i64> {
+    async fn remove_expired(&self, table: &str, horizon: DateTime<Utc>) -> anyhow::Result<u64> {
         if self.summary.dry_run {
-            return Ok(self.count_expired(table, horizon).await?);
+            return self.count_expired(table, horizon).await;
         }
         let sql = include_str!("remove_expired.sql").replace("{table}", table);
         let mut total = 0;
         while !self.shutdown.is_cancelled() {
             let removed = self.db.execute(&sql, &[&horizon, &STEP]).await;
-            let removed = i64::try_from(removed.with_context(|| format!("emptying {table}"))?)?;
+            let removed = removed.with_context(|| format!("emptying {table}"))?;
             total += removed;
-            if removed < STEP {
+            if removed < STEP.unsigned_abs() {
                 break;
             }
         }
         Ok(total)
     }
 
-    async fn count_expired(&self, table: &str, horizon: DateTime<Utc>) -> Result<i64, db::Error> {
+    async fn count_expired(&self, table: &str, horizon: DateTime<Utc>) -> anyhow::Result<u64> {
         let sql = include_str!("count_expired.sql").replace("{table}", table);
-        Ok(self.db.query_one(&sql, &[&horizon]).await?.get(0))
+        count(&self.db.query_one(&sql, &[&horizon]).await?, 0)
     }
 
-    /// Removes connections that have neither rows nor a live socket, and nodes that have no connection left.
+    /// Removes connections that have neither rows nor a live socket, and nodes that have no
+    /// connection left.
     async fn remove_peers(&mut self) -> anyhow::Result<()> {
         let mut after = -1;
         let mut found = Vec::new();
         while !self.shutdown.is_cancelled() {
             let sql = include_str!("unused_peers.sql");
-            let rows = self.db.query(sql, &[&self.now, &self.summary.horizon, &after, &STEP]).await?;
+            let rows =
+                self.db.query(sql, &[&self.now, &self.summary.horizon, &after, &STEP]).await?;
             let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
             let Some(last) = ids.last() else { break };
             after = *last;
@@ -247,16 +260,16 @@ impl Purge<'_> {
             let sql = include_str!("remove_peers.sql");
             match self.patiently(async || self.db.query_one(sql, &[&ids, &self.now]).await).await? {
                 Some(removed) => {
-                    self.summary.peers_removed += removed.get::<_, i64>(0);
-                    self.summary.nodes_removed += removed.get::<_, i64>(1);
+                    self.summary.peers_removed += count(&removed, 0)?;
+                    self.summary.nodes_removed += count(&removed, 1)?;
                 }
                 None => self.postpone("remove connections"),
             }
         }
         if self.summary.dry_run {
-            self.summary.peers_removed = i64::try_from(found.len())?;
-            self.summary.nodes_removed =
-                self.db.query_one(include_str!("count_nodes.sql"), &[&found]).await?.get(0);
+            self.summary.peers_removed = u64::try_from(found.len())?;
+            let nodes = self.db.query_one(include_str!("count_nodes.sql"), &[&found]).await?;
+            self.summary.nodes_removed = count(&nodes, 0)?;
         }
         Ok(())
     }
@@ -271,7 +284,8 @@ impl Purge<'_> {
                 Err(error) if is_locked(&error) => {
                     // Ends the transaction if the statement began one; else it is only a warning.
                     self.db.batch_execute("ROLLBACK").await?;
-                    if self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none() {
+                    if self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none()
+                    {
                         break;
                     }
                 }
@@ -283,7 +297,10 @@ impl Purge<'_> {
 
     fn postpone(&mut self, what: &str) {
         self.summary.complete = false;
-        tracing::warn!(what, "others held the locks all the time, so this is left for the next run");
+        tracing::warn!(
+            what,
+            "others held the locks all the time, so this is left for the next run"
+        );
     }
 }
 
@@ -294,6 +311,15 @@ struct Partition {
     bytes: i64,
     estimated_rows: i64,
     is_past: bool,
+}
+
+/// How many of them are not the catch-all of the past, which is always there.
+fn bounded(partitions: &[Partition]) -> usize {
+    partitions.iter().filter(|partition| !partition.is_past).count()
+}
+
+fn count(row: &db::Row, column: usize) -> anyhow::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(column))?)
 }
 
 fn is_locked(error: &db::Error) -> bool {

@@ -64,14 +64,10 @@ impl Error {
     pub(super) fn into_response(self, path: &str) -> Response {
         let (status, detail) = match &self {
             Self::BadParameter { detail, .. } => (StatusCode::BAD_REQUEST, detail.clone()),
-            Self::NotFound => (
-                StatusCode::NOT_FOUND,
-                "there is nothing at this path".to_owned(),
-            ),
-            Self::MethodNotAllowed(allowed) => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("this path takes {allowed}"),
-            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()),
+            Self::MethodNotAllowed(allowed) => {
+                (StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allowed}"))
+            }
             Self::Unavailable(error) => {
                 tracing::warn!(path, error = format!("{error:#}"), "unavailable");
                 let detail = "what this answer needs is away for a moment; try again";
@@ -99,10 +95,7 @@ impl Error {
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
             Self::MethodNotAllowed(allowed) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allowed));

@@ -26,11 +26,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The address cannot be had.
 pub fn bind(address: IpAddr, port: u16, backlog: Option<u32>) -> anyhow::Result<TcpListener> {
     let listen = || {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()
-        } else {
-            TcpSocket::new_v6()
-        }?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
         socket.bind((address, port).into())?;
         socket.listen(backlog.unwrap_or(BACKLOG))
@@ -82,10 +78,7 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(GRACE, connections.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
         tracing::warn!("requests were cut off");
     }
     Ok(())

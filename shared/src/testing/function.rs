@@ -55,17 +55,9 @@ impl Function {
         });
         let address = address.recv_timeout(START).unwrap_or_else(|_| {
             let _ = process.kill();
-            panic!(
-                "{name} does not listen:\n{}",
-                log.lock().unwrap().join("\n")
-            )
+            panic!("{name} does not listen:\n{}", log.lock().unwrap().join("\n"))
         });
-        Self {
-            name: name.to_owned(),
-            process,
-            address,
-            log,
-        }
+        Self { name: name.to_owned(), process, address, log }
     }
 
     /// Runs `name` to its end, which must be a success: what it wrote to standard output.
@@ -112,13 +104,7 @@ impl Function {
     /// Sends a signal, such as `-TERM`.
     pub fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Ends it without warning.
@@ -131,10 +117,7 @@ impl Function {
     pub async fn stop(mut self) -> ExitStatus {
         self.signal("-TERM");
         let what = format!("{} stops", self.name);
-        super::eventually(&what, || {
-            std::future::ready(self.process.try_wait().unwrap())
-        })
-        .await
+        super::eventually(&what, || std::future::ready(self.process.try_wait().unwrap())).await
     }
 
     /// Resident memory in bytes (Linux).
@@ -142,16 +125,8 @@ impl Function {
     pub fn resident_bytes(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
-        line.split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse::<u64>()
-            .unwrap()
-            * 1024
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Its log so far, a JSON object a line.
@@ -180,11 +155,7 @@ fn command(name: &str, settings: &[(&str, &str)], arguments: &[&str]) -> Command
         folder.pop();
     }
     let program: PathBuf = folder.join(name);
-    assert!(
-        program.exists(),
-        "{} is missing: cargo build --workspace",
-        program.display()
-    );
+    assert!(program.exists(), "{} is missing: cargo build --workspace", program.display());
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL"])
@@ -230,9 +201,7 @@ impl Answer {
     #[must_use]
     pub fn next(&self) -> Option<String> {
         let link = self.headers.get("link")?.to_str().unwrap();
-        link.strip_prefix('<')?
-            .strip_suffix(">; rel=\"next\"")
-            .map(str::to_owned)
+        link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"").map(str::to_owned)
     }
 }
 
@@ -243,28 +212,17 @@ pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer 
 
 async fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", address);
+    let mut request = Request::builder().method(method).uri(path).header("host", address);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = sender
-        .send_request(request.body(Empty::<Bytes>::new()).unwrap())
-        .await
-        .unwrap();
+    let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer {
-        status: head.status,
-        headers: head.headers,
-        body,
-    }
+    Answer { status: head.status, headers: head.headers, body }
 }
 
 /// The sum of the metric `name` over its labels in Prometheus' text format.

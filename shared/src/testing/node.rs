@@ -34,9 +34,7 @@ impl Frame {
 impl Node {
     /// Connects as a real node does: exactly these headers.
     pub async fn connect(address: &str, path: &str) -> Self {
-        Self::connect_with(address, path, "")
-            .await
-            .unwrap_or_else(|answer| panic!("{answer}"))
+        Self::connect_with(address, path, "").await.unwrap_or_else(|answer| panic!("{answer}"))
     }
 
     /// Connects with further header lines, each ending in `\r\n`.
@@ -70,10 +68,7 @@ impl Node {
             match stream.read_u8().await {
                 Ok(byte) => answer.push(byte),
                 Err(error) => {
-                    return Err(format!(
-                        "{error} after {:?}",
-                        String::from_utf8_lossy(&answer)
-                    ));
+                    return Err(format!("{error} after {:?}", String::from_utf8_lossy(&answer)));
                 }
             }
         }
@@ -124,10 +119,7 @@ impl Node {
         };
         let mut payload = vec![0; length];
         self.stream.read_exact(&mut payload).await.ok()?;
-        Some(Frame {
-            opcode: head[0] & 0x0f,
-            payload,
-        })
+        Some(Frame { opcode: head[0] & 0x0f, payload })
     }
 
     /// The code with which the server closes; pings before it are passed over.
@@ -157,11 +149,6 @@ pub fn masked(fin: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
         }
     }
     bytes.extend_from_slice(&MASK);
-    bytes.extend(
-        payload
-            .iter()
-            .zip(MASK.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     bytes
 }

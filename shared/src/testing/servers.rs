@@ -33,20 +33,11 @@ impl Server {
         arguments: Vec<String>,
     ) -> Self {
         let folder = TempDir::with_prefix("tetcore-").unwrap();
-        Self {
-            script,
-            environment,
-            arguments,
-            folder,
-            port: free_port(),
-            process: None,
-        }
+        Self { script, environment, arguments, folder, port: free_port(), process: None }
     }
 
     fn start(&mut self) {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("../scripts")
-            .join(self.script);
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scripts").join(self.script);
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -68,10 +59,8 @@ impl Server {
 
     /// Panics with the server's own words once it has ended or takes too long.
     fn check(&mut self, since: Instant) {
-        let ended = self
-            .process
-            .as_mut()
-            .is_none_or(|process| process.try_wait().unwrap().is_some());
+        let ended =
+            self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some());
         if ended || since.elapsed() > START {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             panic!("scripts/{} did not start:\n{log}", self.script);
@@ -81,15 +70,8 @@ impl Server {
 
     fn signal(&self, signal: &str) {
         if let Some(process) = &self.process {
-            let kill = Command::new("kill")
-                .arg(signal)
-                .arg(process.id().to_string())
-                .status();
-            assert!(
-                kill.unwrap().success(),
-                "kill {signal} scripts/{}",
-                self.script
-            );
+            let kill = Command::new("kill").arg(signal).arg(process.id().to_string()).status();
+            assert!(kill.unwrap().success(), "kill {signal} scripts/{}", self.script);
         }
     }
 
@@ -111,11 +93,7 @@ impl Drop for Server {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a server that the whole process shares, on a thread that never ends: the kernel ends a
@@ -160,9 +138,7 @@ impl Postgres {
         let since = Instant::now();
         let url = self.url("postgres", "tetcore");
         while !Self::blocking(async {
-            db::connect(&url.parse().unwrap(), "testing", "")
-                .await
-                .is_ok()
+            db::connect(&url.parse().unwrap(), "testing", "").await.is_ok()
         }) {
             self.server.check(since);
         }
@@ -180,10 +156,7 @@ impl Postgres {
         });
         let name = unique("test");
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Database {
-            name,
-            port: self.server.port,
-        }
+        Database { name, port: self.server.port }
     }
 
     /// A new database without any table.
@@ -191,17 +164,11 @@ impl Postgres {
     pub fn empty_database(&self) -> Database {
         let name = unique("test");
         self.execute(&format!("CREATE DATABASE {name}"));
-        Database {
-            name,
-            port: self.server.port,
-        }
+        Database { name, port: self.server.port }
     }
 
     fn url(&self, database: &str, role: &str) -> String {
-        format!(
-            "postgres://{role}@127.0.0.1:{}/{database}",
-            self.server.port
-        )
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.server.port)
     }
 
     fn execute(&self, statement: &str) {
@@ -261,9 +228,7 @@ impl Database {
 
     /// A connection of `role`'s.
     pub async fn connect(&self, role: &str) -> db::Client {
-        db::connect(&self.url(role).parse().unwrap(), "testing", "")
-            .await
-            .unwrap()
+        db::connect(&self.url(role).parse().unwrap(), "testing", "").await.unwrap()
     }
 
     /// A connection of the owner's.
@@ -287,9 +252,7 @@ impl Redis {
     /// Starts a server of this test's own.
     #[must_use]
     pub fn start() -> Self {
-        let mut redis = Self {
-            server: Server::new("redis", &[], Vec::new()),
-        };
+        let mut redis = Self { server: Server::new("redis", &[], Vec::new()) };
         redis.resume();
         redis
     }
@@ -334,22 +297,14 @@ impl Redis {
     /// Cuts every connection of a client.
     pub fn cut_connections(&self) {
         let mut connection = self.client().get_connection().unwrap();
-        redis::cmd("CLIENT")
-            .arg("KILL")
-            .arg("TYPE")
-            .arg("normal")
-            .exec(&mut connection)
-            .unwrap();
+        redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").exec(&mut connection).unwrap();
     }
 
     /// The answer to one command.
     #[must_use]
     pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = self.client().get_connection().unwrap();
-        redis::cmd(words[0])
-            .arg(&words[1..])
-            .query(&mut connection)
-            .unwrap()
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
     }
 
     fn client(&self) -> redis::Client {

@@ -1,0 +1,129 @@
+//! Drains the queue into PostgreSQL, exactly once. `--once` ends when nothing waits.
+
+mod store;
+mod upkeep;
+mod worker;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Parser as _;
+use serde::{Deserialize, Serialize};
+use shared::{
+    config, db,
+    http::{self, Routes},
+    metrics::{Flush, Metrics},
+    queue::{self, Consumer},
+    service::{self, Shutdown},
+};
+use tokio::task::JoinSet;
+
+use crate::{upkeep::Gauges, worker::Worker};
+
+/// The settings, a variable each, named like the field in capitals.
+#[derive(Debug, Deserialize, Serialize)]
+struct Config {
+    /// Where the queue is.
+    redis_url: queue::Url,
+    /// Where messages are stored; the role `tetcore_flush` has all the rights that are needed.
+    database_url: db::Url,
+    /// The address to listen on.
+    #[serde(default = "default_bind")]
+    bind: IpAddr,
+    /// The port to listen on.
+    #[serde(default = "default_port", deserialize_with = "config::number")]
+    port: u16,
+    /// What the queue's keys begin with.
+    #[serde(default = "default_queue_prefix")]
+    queue_prefix: String,
+    /// How many shards the queue has; ws-ingest must be told the same.
+    #[serde(default = "default_queue_shards", deserialize_with = "config::number")]
+    queue_shards: u16,
+    /// Workers for each shard, with a connection to PostgreSQL each.
+    #[serde(default = "default_flush_workers", deserialize_with = "config::number")]
+    flush_workers: u16,
+    /// Hours after which messages expire, from which the width of partitions follows.
+    #[serde(default = "default_log_expiry_h", deserialize_with = "config::number")]
+    log_expiry_h: i32,
+}
+
+fn default_bind() -> IpAddr {
+    Ipv4Addr::UNSPECIFIED.into()
+}
+fn default_port() -> u16 {
+    8080
+}
+fn default_queue_prefix() -> String {
+    "tetcore".to_owned()
+}
+fn default_queue_shards() -> u16 {
+    1
+}
+fn default_flush_workers() -> u16 {
+    2
+}
+fn default_log_expiry_h() -> i32 {
+    280_320
+}
+
+/// Drains the queue of telemetry into PostgreSQL. Settings come from the environment.
+#[derive(clap::Parser)]
+struct Arguments {
+    /// End when nothing waits in the queue.
+    #[arg(long)]
+    once: bool,
+}
+
+/// How long a look at the totals may take.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
+    anyhow::ensure!(config.queue_shards > 0, "QUEUE_SHARDS: must be at least 1");
+    anyhow::ensure!(config.flush_workers > 0, "FLUSH_WORKERS: must be at least 1");
+    let metrics = Metrics::default();
+    let counts = Flush::new(&metrics);
+    let consumer = |shard| Consumer::new(&config.redis_url, &config.queue_prefix, shard);
+
+    let mut workers = JoinSet::new();
+    let mut in_hand = Vec::new();
+    for shard in
+        (0..config.queue_shards).flat_map(|shard| (0..config.flush_workers).map(move |_| shard))
+    {
+        let worker = Worker::new(consumer(shard), config.database_url.clone(), counts.clone());
+        in_hand.push(worker.oldest());
+        workers.spawn(worker.run(shutdown.clone(), once));
+    }
+    let partitions =
+        upkeep::make_partitions(config.database_url.clone(), config.log_expiry_h, shutdown.clone());
+    tokio::spawn(partitions);
+    if once {
+        workers.join_all().await;
+        return Ok(());
+    }
+
+    let pool = db::Pool::new(&config.database_url, env!("CARGO_PKG_NAME"), 1, STATEMENT_TIMEOUT)?;
+    let shards = (0..config.queue_shards).map(consumer).collect();
+    let gauges = Arc::new(Gauges::new(counts, pool, shards, in_hand));
+    let measured = Arc::clone(&gauges);
+    let routes = Routes::new(&metrics)
+        .ready(move || {
+            let gauges = Arc::clone(&gauges);
+            async move { gauges.check().await }
+        })
+        .measure(move || {
+            let gauges = Arc::clone(&measured);
+            async move { gauges.measure().await }
+        });
+    http::serve(http::bind(config.bind, config.port, None)?, routes, shutdown).await?;
+    workers.join_all().await;
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    service::run(env!("CARGO_PKG_NAME"), |config, shutdown| flush(config, arguments.once, shutdown))
+}

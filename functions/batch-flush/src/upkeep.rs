@@ -1,0 +1,118 @@
+//! What batch-flush does beside flushing: partitions for the days to come, and gauges that are
+//! looked up when `/metrics` is asked for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use shared::{
+    db::{self, Pool},
+    envelope::Envelope,
+    metrics::Flush,
+    queue::{Consumer, Size},
+    service::Shutdown,
+};
+use tokio::{sync::Mutex, time::sleep};
+
+use crate::worker::age_s;
+
+/// purge-job makes partitions a week ahead; this is for when it never ran.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
+const PARTITIONS_RETRY: Duration = Duration::from_secs(60);
+/// Making a partition waits for everyone who is using the table, and everyone else waits behind
+/// it: not for long.
+const SESSION: &str = "-c lock_timeout=200ms";
+
+/// Makes the partitions of the next days, again and again until `shutdown`.
+pub async fn make_partitions(url: db::Url, expiry_h: i32, shutdown: Shutdown) {
+    loop {
+        let made = async {
+            let client = db::connect(&url, env!("CARGO_PKG_NAME"), SESSION).await?;
+            let sql = "SELECT make_partitions(make_interval(hours => $1))";
+            let row = client.query_one(sql, &[&expiry_h]).await.context("making partitions")?;
+            Ok::<i32, anyhow::Error>(row.get(0))
+        };
+        let pause = match made.await {
+            Ok(made) => {
+                if made > 0 {
+                    tracing::info!(made, "partitions made");
+                }
+                PARTITIONS_EVERY
+            }
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "no partitions were made");
+                PARTITIONS_RETRY
+            }
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Looks up gauges.
+pub struct Gauges {
+    metrics: Flush,
+    pool: Pool,
+    shards: Mutex<Vec<Consumer>>,
+    in_hand: Vec<Arc<AtomicI64>>,
+}
+
+impl Gauges {
+    /// For `shards`, one consumer each that never claims, and for workers that tell what they
+    /// have `in_hand`.
+    pub fn new(
+        metrics: Flush,
+        pool: Pool,
+        shards: Vec<Consumer>,
+        in_hand: Vec<Arc<AtomicI64>>,
+    ) -> Self {
+        Self { metrics, pool, shards: Mutex::new(shards), in_hand }
+    }
+
+    /// Looks everything up; what cannot be keeps its last value.
+    pub async fn measure(&self) {
+        if let Err(error) = self.totals().await {
+            tracing::warn!(error = format!("{error:#}"), "the totals cannot be read");
+        }
+        if let Err(error) = self.queue().await {
+            tracing::warn!(error = format!("{error:#}"), "the queue cannot be measured");
+        }
+    }
+
+    /// Whether PostgreSQL and Redis answer.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        self.totals().await?;
+        self.queue().await
+    }
+
+    async fn totals(&self) -> anyhow::Result<()> {
+        for row in self.pool.query(include_str!("totals.sql"), &[]).await? {
+            self.metrics.stored.set(row.get(0));
+            self.metrics.rejected.set(row.get(1));
+        }
+        Ok(())
+    }
+
+    async fn queue(&self) -> anyhow::Result<()> {
+        let mut all = Size::default();
+        let mut age = self.in_hand.iter().map(|sealed_at| age_s(sealed_at.load(Relaxed))).max();
+        for shard in self.shards.lock().await.iter_mut() {
+            let size = shard.size().await?;
+            all.bytes += size.bytes;
+            all.messages += size.messages;
+            let oldest = shard.oldest().await?.and_then(|element| Envelope::open(element).ok());
+            age = age.max(oldest.map(|envelope| age_s(envelope.sealed_at)));
+        }
+        self.metrics.queued.set(all.messages);
+        self.metrics.queued_bytes.set(all.bytes);
+        self.metrics.backlog_age.set(age.unwrap_or(0));
+        Ok(())
+    }
+}

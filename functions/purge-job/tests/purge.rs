@@ -1,0 +1,255 @@
+//! What a run of purge-job removes, and what it leaves alone.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{thread, time::Duration};
+
+use serde_json::Value;
+use shared::{
+    db::Client,
+    testing::{Database, Function, eventually},
+};
+
+/// Runs purge-job on `database` to its end: the summary that it printed.
+fn purge(database: &Database, log_expiry_h: &str, arguments: &[&str]) -> Value {
+    let url = database.url("tetcore");
+    let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h)];
+    let output = Function::output("purge-job", &settings, arguments);
+    serde_json::from_str(output.lines().last().unwrap()).unwrap()
+}
+
+async fn count(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+async fn texts(client: &Client, sql: &str) -> Vec<String> {
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// A database with the rows of `scene.sql`.
+async fn scene() -> (Database, Client) {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("scene.sql")).await.unwrap();
+    (database, owner)
+}
+
+/// Asserts that only what `scene.sql` calls kept is left.
+async fn assert_purged(owner: &Client) {
+    let rows = texts(owner, "SELECT msg FROM tetcore_logs ORDER BY msg").await;
+    assert!(rows.iter().all(|row| row.starts_with("kept")), "{rows:?}");
+    assert_eq!(rows.len(), 9);
+    let peers = texts(owner, "SELECT name FROM peer_connections ORDER BY id").await;
+    assert!(peers.iter().all(|peer| peer.starts_with("kept")), "{peers:?}");
+    assert_eq!(peers.len(), 6);
+    let nodes = texts(owner, "SELECT peer_id || peer_connection_id FROM nodes ORDER BY 1").await;
+    assert_eq!(nodes, ["A2", "C6", "E8", "F11"]);
+    assert_eq!(count(owner, "SELECT count(*) FROM ingest_batches").await, 7);
+    assert_eq!(count(owner, "SELECT count(*) FROM ingest_rejects").await, 3);
+}
+
+/// The parts of a summary that are the same for every run on the same data.
+fn removed(summary: &Value) -> [u64; 6] {
+    [
+        "partitions_dropped",
+        "rows_removed",
+        "batches_removed",
+        "rejects_removed",
+        "peers_removed",
+        "nodes_removed",
+    ]
+    .map(|key| summary[key].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exactly_what_expired_goes() {
+    let (database, owner) = scene().await;
+    let summary = purge(&database, "1", &[]);
+    assert_eq!(removed(&summary), [0, 3, 2, 3, 6, 2], "{summary}");
+    assert_eq!(summary["complete"], true);
+    assert_eq!(summary["rows_exact"], true);
+    assert!(summary["partitions_ahead_days"].as_i64().unwrap() >= 7);
+    assert_purged(&owner).await;
+    assert_eq!(removed(&purge(&database, "1", &[])), [0; 6], "a second run finds nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_a_run_will_do_and_does_nothing() {
+    let (database, owner) = scene().await;
+    let state = "SELECT (SELECT string_agg(logs::text, ',' ORDER BY id) FROM tetcore_logs AS logs)
+                     || (SELECT string_agg(peers::text, ',' ORDER BY id) FROM peer_connections AS peers)
+                     || (SELECT string_agg(nodes::text, ',' ORDER BY id) FROM nodes)
+                     || (SELECT string_agg(batches::text, ',' ORDER BY id) FROM ingest_batches AS batches)
+                     || (SELECT string_agg(rejects::text, ',' ORDER BY id) FROM ingest_rejects AS rejects)
+                     || (SELECT string_agg(parts::text, ',' ORDER BY partition::oid) FROM log_partitions() AS parts)";
+    let before = texts(&owner, state).await;
+    let predicted = purge(&database, "1", &["--dry-run"]);
+    assert_eq!(predicted["dry_run"], true);
+    assert_eq!(texts(&owner, state).await, before);
+    assert_eq!(removed(&purge(&database, "1", &[])), removed(&predicted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_at_once_take_turns() {
+    let (database, owner) = scene().await;
+    let summaries: Vec<Value> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| purge(&database, "1", &[]))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let total = summaries
+        .iter()
+        .map(removed)
+        .fold([0; 6], |total, one| std::array::from_fn(|part| total[part] + one[part]));
+    assert_eq!(total, [0, 3, 2, 3, 6, 2], "{summaries:?}");
+    assert_purged(&owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_of_the_past_are_dropped_without_a_gap() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    let kept = "SELECT count(*) FROM tetcore_logs WHERE created_at >= now() - interval '10 hours'";
+    let expected = count(&owner, kept).await;
+    let predicted = purge(&database, "10", &["--dry-run"]);
+    let summary = purge(&database, "10", &[]);
+    // While the test runs, a row (one every 36 s) and a partition (one an hour) may join the expired.
+    let dropped = summary["partitions_dropped"].as_u64().unwrap();
+    assert!((30..=31).contains(&dropped), "{summary}");
+    for (now, before) in removed(&summary).iter().zip(removed(&predicted)) {
+        assert!(now.abs_diff(before) <= 1, "{summary} {predicted}");
+    }
+    let left = count(&owner, "SELECT count(*) FROM tetcore_logs").await;
+    assert_eq!(summary["rows_removed"].as_i64().unwrap() + left, 4100);
+    assert!((expected - 1..=expected).contains(&left), "{left} rows are left of {expected}");
+
+    // What comes late still has a place, and goes with the next run.
+    let flush = database.connect("tetcore_flush").await;
+    let late = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+                SELECT now() - age * interval '1 hour', 1, false, '{}' FROM generate_series(11, 45) AS age";
+    flush.execute(late, &[]).await.unwrap();
+    let again = purge(&database, "10", &[]);
+    assert!((35..=36).contains(&again["rows_removed"].as_u64().unwrap()), "{again}");
+    let expired =
+        "SELECT count(*) FROM tetcore_logs WHERE created_at < now() - interval '11 hours'";
+    assert_eq!(count(&owner, expired).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_is_waited_for_and_writers_go_on_meanwhile() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    let reader = database.connect("tetcore_query").await;
+    reader.batch_execute("BEGIN; SELECT FROM tetcore_logs LIMIT 1").await.unwrap();
+    let summary = thread::scope(|scope| {
+        let run = scope.spawn(|| purge(&database, "10", &[]));
+        let blocking = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            eventually("the purge waits for the reader", async || {
+                (count(&owner, waiting).await > 0).then_some(())
+            })
+            .await;
+            let writer = database.connect("tetcore_flush").await;
+            writer.batch_execute("SET lock_timeout = '2s'").await.unwrap();
+            for _ in 0..20 {
+                let row = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+                           VALUES (now(), 1, false, '{}')";
+                writer.execute(row, &[]).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            reader.batch_execute("COMMIT").await.unwrap();
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(blocking));
+        run.join().unwrap()
+    });
+    assert_eq!(summary["complete"], true, "{summary}");
+    assert!(summary["partitions_dropped"].as_u64().unwrap() >= 30, "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stays_locked_is_left_for_the_next_run() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    // All of its rows are among those that could not be dropped.
+    owner
+        .batch_execute(
+            "INSERT INTO peer_connections (id, ip_addr, created_at, audit, last_seen)
+             VALUES (40, '::1', now() - interval '2 days', false, now() - interval '1 day')",
+        )
+        .await
+        .unwrap();
+    let reader = database.connect("tetcore_query").await;
+    reader.batch_execute("BEGIN; SELECT FROM tetcore_logs LIMIT 1").await.unwrap();
+    let locked = purge(&database, "1", &[]);
+    assert_eq!(locked["complete"], false, "{locked}");
+    assert_eq!(locked["partitions_dropped"], 0);
+    assert_eq!(locked["peers_removed"], 0);
+    reader.batch_execute("COMMIT").await.unwrap();
+    let free = purge(&database, "1", &[]);
+    assert_eq!(free["complete"], true, "{free}");
+    assert!(free["partitions_dropped"].as_u64().unwrap() >= 38, "{free}");
+    assert_eq!(free["peers_removed"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_expiry_takes_effect_at_the_next_run() {
+    let (database, owner) = scene().await;
+    let rows = "SELECT count(*) FROM tetcore_logs";
+    let everything = count(&owner, rows).await;
+    assert_eq!(removed(&purge(&database, "280_320", &[]))[1], 0);
+    assert_eq!(count(&owner, rows).await, everything);
+    purge(&database, "1", &[]);
+    assert_purged(&owner).await;
+    let back = purge(&database, "280_320", &[]);
+    assert_eq!(removed(&back), [0; 6]);
+    assert!(back["partitions_ahead_days"].as_i64().unwrap() >= 8, "{back}");
+    assert_purged(&owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_runs_again_reports_and_stops_when_asked() {
+    let (database, owner) = scene().await;
+    let url = database.url("tetcore");
+    let settings =
+        [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", "1"), ("PURGE_INTERVAL_S", "1")];
+    let function = Function::start_with("purge-job", &settings, &["--loop"]);
+    eventually("three runs", async || {
+        (function.metric("purge_runs_total").await >= 3).then_some(())
+    })
+    .await;
+    assert_eq!(function.metric("purge_removed_messages_total").await, 3);
+    assert!(function.metric("purge_partition_days_ahead").await >= 7);
+    assert_eq!(function.get("/readyz").await.status, 200);
+    assert!(function.stop().await.success());
+    assert_purged(&owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_can_be_stopped() {
+    for (held, waiting) in [
+        (
+            "SELECT pg_advisory_lock(hashtextextended('purge-job ' || current_schema(), 0))",
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        ),
+        (
+            "BEGIN; SELECT FROM tetcore_logs LIMIT 1",
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted",
+        ),
+    ] {
+        let database = Database::new();
+        let owner = database.owner().await;
+        owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+        let other = database.owner().await;
+        other.batch_execute(held).await.unwrap();
+        let url = database.url("tetcore");
+        let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", "1")];
+        let function = Function::start_with("purge-job", &settings, &["--loop"]);
+        let waiting = format!(
+            "{waiting} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        );
+        eventually("it waits", async || (count(&owner, &waiting).await > 0).then_some(())).await;
+        assert!(function.stop().await.success());
+    }
+}
