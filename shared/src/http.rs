@@ -10,7 +10,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Method, StatusCode,
+    Method, StatusCode, Uri,
     header::{self, HeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -108,7 +108,7 @@ impl Routes {
         let gzip = accepts_gzip(&request);
         let head = request.method() == Method::HEAD;
         let mut response = match self.dispatch(&request).await {
-            Ok(answer) => answer.into_response(gzip),
+            Ok(answer) => answer.into_response(request.uri(), gzip),
             Err(error) => error.into_response(request.uri().path()),
         };
         if head {
@@ -164,7 +164,7 @@ impl Routes {
 pub struct Answer {
     body: Bytes,
     content_type: &'static str,
-    next: Option<String>,
+    next: Option<Cursor>,
 }
 
 impl Answer {
@@ -177,8 +177,9 @@ impl Answer {
         Ok(Self { body: body.into(), content_type: "application/json", next: None })
     }
 
-    /// `rows` as a JSON array of at most `limit` of them and `most_bytes`. Where more of them
-    /// were given, the answer links to `next`, which is called with the last one in it.
+    /// `rows` as a JSON array of at most `most_bytes`. Where there may be more of them, because
+    /// there are `limit` or they did not fit, the answer links to what follows the last one in
+    /// it, of which `cursor` tells the place.
     ///
     /// The first row is always in it, whatever its size.
     ///
@@ -188,30 +189,25 @@ impl Answer {
         rows: &[T],
         limit: usize,
         most_bytes: usize,
-        next: impl FnOnce(&T) -> String,
+        cursor: impl FnOnce(&T) -> Cursor,
     ) -> Result<Self> {
         let mut body = vec![b'['];
-        let mut last = None;
-        let mut complete = true;
+        let mut taken = 0;
         for row in rows {
             let start = body.len();
-            if last.is_some() {
+            if taken > 0 {
                 body.push(b',');
             }
             serde_json::to_writer(&mut body, row).map_err(anyhow::Error::from)?;
-            let full = last.is_some() && body.len() + b"]".len() > most_bytes;
-            if full {
+            if taken > 0 && body.len() + b"]".len() > most_bytes {
                 body.truncate(start);
-            }
-            complete = !full;
-            if full {
                 break;
             }
-            last = Some(row);
+            taken += 1;
         }
         body.push(b']');
-        let more = !complete || rows.len() >= limit;
-        let next = last.filter(|_| more).map(next);
+        let more = taken < rows.len() || taken >= limit;
+        let next = rows[..taken].last().filter(|_| more).map(cursor);
         Ok(Self { body: body.into(), content_type: "application/json", next })
     }
 
@@ -219,7 +215,7 @@ impl Answer {
         Self { body: body.into(), content_type: "text/plain; charset=utf-8", next: None }
     }
 
-    fn into_response(self, gzip: bool) -> Response {
+    fn into_response(self, uri: &Uri, gzip: bool) -> Response {
         let compressed =
             (gzip && self.body.len() >= GZIP_FROM).then(|| compress(&self.body)).flatten();
         let encoded = compressed.is_some();
@@ -233,13 +229,27 @@ impl Answer {
         if encoded {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        if let Some(next) = self.next
-            && let Ok(link) = HeaderValue::from_str(&format!("<{next}>; rel=\"next\""))
+        if let Some(cursor) = self.next
+            && let Ok(link) = HeaderValue::from_str(&next_link(uri, cursor))
         {
             headers.insert(header::LINK, link);
         }
         response
     }
+}
+
+/// The same request for what follows `cursor` (RFC 8288).
+fn next_link(uri: &Uri, cursor: Cursor) -> String {
+    let mut query = String::new();
+    let others =
+        uri.query().unwrap_or("").split('&').filter(|parameter| {
+            !parameter.is_empty() && parameter.split('=').next() != Some("cursor")
+        });
+    for parameter in others {
+        query.push_str(parameter);
+        query.push('&');
+    }
+    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", uri.path())
 }
 
 fn accepts_gzip<B>(request: &hyper::Request<B>) -> bool {

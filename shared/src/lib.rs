@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod http;
 pub mod message;
 pub mod metrics;
+pub mod query;
 pub mod queue;
 pub mod row;
 pub mod service;

@@ -1,0 +1,79 @@
+//! `GET /nodes`: the latest connection of each node.
+
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    db::Row,
+    http::{self, Answer, Cursor, Limit, Time},
+    query::{self, Query},
+    service,
+};
+
+/// The query's parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Params {
+    /// Only nodes of this chain.
+    chain: Option<String>,
+    /// Only nodes of this name.
+    name: Option<String>,
+    /// How many at the most.
+    #[serde(default)]
+    limit: Limit<1000, 10_000>,
+    /// Where the page before ended.
+    cursor: Option<Cursor>,
+}
+
+/// One node.
+#[derive(Serialize)]
+struct Node {
+    id: i64,
+    ip_addr: String,
+    peer_id: String,
+    created_at: Time,
+    audit: bool,
+    name: Option<String>,
+    chain: Option<String>,
+    version: Option<String>,
+    authority: Option<bool>,
+    startup_time: Option<i64>,
+    implementation: Option<String>,
+    last_seen: Time,
+}
+
+impl From<&Row> for Node {
+    fn from(row: &Row) -> Self {
+        Self {
+            id: row.get("id"),
+            ip_addr: row.get("ip_addr"),
+            peer_id: row.get("peer_id"),
+            created_at: Time(row.get("created_at")),
+            audit: row.get("audit"),
+            name: row.get("name"),
+            chain: row.get("chain"),
+            version: row.get("version"),
+            authority: row.get("authority"),
+            startup_time: row.get("startup_time"),
+            implementation: row.get("implementation"),
+            last_seen: Time(row.get("last_seen")),
+        }
+    }
+}
+
+async fn nodes(query: Query, params: Params) -> http::Result<Answer> {
+    let (time, id) = params.cursor.map(|cursor| (cursor.time, cursor.id)).unzip();
+    let sql = include_str!("nodes.sql");
+    let rows =
+        query.rows(sql, &[&params.chain, &params.name, &time, &id, &params.limit.rows()]).await?;
+    let nodes: Vec<Node> = rows.iter().map(Node::from).collect();
+    query.page(&nodes, params.limit, |last| Cursor { time: last.created_at.0, id: last.id })
+}
+
+fn main() -> ExitCode {
+    service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
+        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+            routes.get("/nodes", move |params| nodes(query.clone(), params))
+        })
+    })
+}
