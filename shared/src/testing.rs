@@ -13,6 +13,7 @@
 
 mod function;
 mod node;
+mod pipeline;
 mod servers;
 
 use std::{
@@ -23,6 +24,7 @@ use std::{
 pub use self::{
     function::{Answer, Function, get, metric},
     node::{Frame, Node, masked},
+    pipeline::Pipeline,
     servers::{Database, Postgres, Redis},
 };
 

@@ -98,10 +98,7 @@ pub(crate) const V1: Catalogue = Catalogue {
             ],
         ),
         RECEIVED_PREVOTE,
-        (
-            "babe.checked_and_importing",
-            &[("pre_header", Quoted(Header))],
-        ),
+        ("babe.checked_and_importing", &[("pre_header", Quoted(Header))]),
         ANNOUNCING_BLOCKS,
         PREPARED_BLOCK,
     ],
@@ -152,10 +149,7 @@ pub(crate) const V2: Catalogue = Catalogue {
                 ("disk_random_write_score", Plain(RandomBelow(500))),
             ],
         ),
-        (
-            "afg.authority_set",
-            &[AUTHORITY_ID, AUTHORITY_SET_ID, AUTHORITIES],
-        ),
+        ("afg.authority_set", &[AUTHORITY_ID, AUTHORITY_SET_ID, AUTHORITIES]),
     ],
     round: &[
         (
@@ -183,10 +177,7 @@ pub(crate) const V2: Catalogue = Catalogue {
     ],
     occasional: &[
         TXPOOL_IMPORT,
-        (
-            "aura.checked_and_importing",
-            &[("pre_header", Quoted(Header))],
-        ),
+        ("aura.checked_and_importing", &[("pre_header", Quoted(Header))]),
         FINALIZED_UP_TO,
         PREPARED_BLOCK,
         RECEIVED_PREVOTE,
@@ -213,16 +204,10 @@ pub(crate) const V2: Catalogue = Catalogue {
             "slots.unable_authoring_block",
             &[
                 ("slot", Plain(AuthoredIn)),
-                (
-                    "err",
-                    Text(r#"\"no \\\"inherents\\\"\\nline two — ünïcode\""#),
-                ),
+                ("err", Text(r#"\"no \\\"inherents\\\"\\nline two — ünïcode\""#)),
             ],
         ),
-        (
-            "slots.starting_authorship",
-            &[("slot_num", Plain(AuthoredIn))],
-        ),
+        ("slots.starting_authorship", &[("slot_num", Plain(AuthoredIn))]),
     ],
 };
 
@@ -251,44 +236,22 @@ const NETWORK_STATE: Kind = (
 );
 const BLOCK_IMPORT: Kind = (
     "block.import",
-    &[
-        ("height", Plain(Height)),
-        ("best", Quoted(BestHash)),
-        ("origin", Text("NetworkBroadcast")),
-    ],
+    &[("height", Plain(Height)), ("best", Quoted(BestHash)), ("origin", Text("NetworkBroadcast"))],
 );
-const FINALIZED: Kind = (
-    "notify.finalized",
-    &[
-        ("height", Quoted(FinalizedHeight)),
-        ("best", Quoted(FinalizedHash)),
-    ],
-);
-const TXPOOL_IMPORT: Kind = (
-    "txpool.import",
-    &[
-        ("ready", Plain(RandomBelow(300))),
-        ("future", Plain(RandomBelow(3))),
-    ],
-);
+const FINALIZED: Kind =
+    ("notify.finalized", &[("height", Quoted(FinalizedHeight)), ("best", Quoted(FinalizedHash))]);
+const TXPOOL_IMPORT: Kind =
+    ("txpool.import", &[("ready", Plain(RandomBelow(300))), ("future", Plain(RandomBelow(3)))]);
 const FINALIZED_UP_TO: Kind = (
     "afg.finalized_blocks_up_to",
-    &[
-        ("number", Quoted(FinalizedHeight)),
-        ("hash", Quoted(FinalizedHash)),
-    ],
+    &[("number", Quoted(FinalizedHeight)), ("hash", Quoted(FinalizedHash))],
 );
-const PREPARED_BLOCK: Kind = (
-    "prepared_block_for_proposing",
-    &[("number", Quoted(Height)), ("hash", Quoted(RandomHash))],
-);
+const PREPARED_BLOCK: Kind =
+    ("prepared_block_for_proposing", &[("number", Quoted(Height)), ("hash", Quoted(RandomHash))]);
 const RECEIVED_PREVOTE: Kind = (
     "afg.received_prevote",
     &[
-        (
-            "voter",
-            Text(r#"\"5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY\""#),
-        ),
+        ("voter", Text(r#"\"5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY\""#)),
         ("target_number", Quoted(Height)),
         ("target_hash", Quoted(BestHash)),
     ],
@@ -311,16 +274,10 @@ const RECEIVED_COMMIT: Kind = (
 );
 const ANNOUNCING_BLOCKS: Kind = (
     "afg.announcing_blocks_to_voted_peers",
-    &[
-        ("block", Quoted(BestHash)),
-        ("round", Quoted(Height)),
-        ("set_id", Text("7")),
-    ],
+    &[("block", Quoted(BestHash)), ("round", Quoted(Height)), ("set_id", Text("7"))],
 );
-const AUTHORITY_ID: Field = (
-    "authority_id",
-    Text("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"),
-);
+const AUTHORITY_ID: Field =
+    ("authority_id", Text("5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"));
 const AUTHORITY_SET_ID: Field = ("authority_set_id", Text("7"));
 const AUTHORITIES: Field = (
     "authorities",

@@ -80,11 +80,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
@@ -117,10 +113,7 @@ mod tests {
             (leap_day, 330, 6, "2024-03-01T05:29:59.012345+05:30"),
             (leap_day, -300, 3, "2024-02-29T18:59:59.012-05:00"),
         ] {
-            assert_eq!(
-                text(|out| timestamp(nanos, offset, fraction, out)),
-                expected
-            );
+            assert_eq!(text(|out| timestamp(nanos, offset, fraction, out)), expected);
         }
     }
 }

@@ -25,9 +25,7 @@ impl FromStr for Endpoint {
     type Err = &'static str;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let rest = url
-            .strip_prefix("ws://")
-            .ok_or("expected ws://host:port/path")?;
+        let rest = url.strip_prefix("ws://").ok_or("expected ws://host:port/path")?;
         if rest.contains(['?', '#', '@']) {
             return Err("nodes refuse a URL with a query, a fragment or a user");
         }
@@ -57,9 +55,7 @@ impl Endpoint {
 
     /// Turns the stream into a WebSocket. What the server sends beyond its response is dropped with it.
     pub(crate) async fn upgrade(&self, stream: &mut TcpStream, rng: &mut Rng) -> io::Result<()> {
-        let Self {
-            authority, path, ..
-        } = self;
+        let Self { authority, path, .. } = self;
         let key = websocket_key(rng);
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -77,9 +73,7 @@ impl Endpoint {
             return Ok(());
         }
         let status = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        Err(io::Error::other(
-            String::from_utf8_lossy(status).into_owned(),
-        ))
+        Err(io::Error::other(String::from_utf8_lossy(status).into_owned()))
     }
 }
 
@@ -98,19 +92,12 @@ mod tests {
         for (url, address, path) in [
             ("ws://localhost:8080", "localhost:8080", "/"),
             ("ws://127.0.0.1:8080/audit", "127.0.0.1:8080", "/audit"),
-            (
-                "ws://example.org/token/audit/",
-                "example.org:80",
-                "/token/audit/",
-            ),
+            ("ws://example.org/token/audit/", "example.org:80", "/token/audit/"),
             ("ws://[::1]/", "[::1]:80", "/"),
             ("ws://[::1]:8080/", "[::1]:8080", "/"),
         ] {
             let endpoint = url.parse::<Endpoint>();
-            assert!(
-                endpoint.is_ok_and(|it| it.address == address && it.path == path),
-                "{url}"
-            );
+            assert!(endpoint.is_ok_and(|it| it.address == address && it.path == path), "{url}");
         }
     }
 

@@ -31,11 +31,7 @@ impl Batch {
         let header = header_size(payload.len());
         let key = key.to_be_bytes();
         self.relocate(payload.clone(), start + header);
-        write_header(
-            &mut self.bytes[start..start + header],
-            payload.len() as u64,
-            key,
-        );
+        write_header(&mut self.bytes[start..start + header], payload.len() as u64, key);
         mask(&mut self.bytes[start + header..], key);
     }
 

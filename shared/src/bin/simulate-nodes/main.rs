@@ -33,9 +33,5 @@ async fn main() -> io::Result<ExitCode> {
     } else {
         println!("{summary}");
     }
-    Ok(if summary.is_complete() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if summary.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -116,12 +116,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(dialect: Dialect, stamp: bool, payload_bytes: usize) -> Self {
-        let Catalogue {
-            connected,
-            opening,
-            round,
-            occasional,
-        } = match dialect {
+        let Catalogue { connected, opening, round, occasional } = match dialect {
             Dialect::Flat => catalogue::V1,
             Dialect::Sorted | Dialect::Inserted => catalogue::V2,
         };
@@ -179,9 +174,7 @@ mod tests {
     /// The first messages of a node, as text.
     fn messages(number: usize, dialect: Dialect, seed: u64) -> Vec<String> {
         let script = Script::new(dialect, true, 0);
-        let peers: Vec<_> = (0..12)
-            .map(|number| peer_id(seed, number, dialect))
-            .collect();
+        let peers: Vec<_> = (0..12).map(|number| peer_id(seed, number, dialect)).collect();
         let scene = Scene::at(NANOS, &peers);
         let mut node = Node::new(number, 0, dialect, seed, NANOS / 1_000_000);
         let mut messages = Vec::new();

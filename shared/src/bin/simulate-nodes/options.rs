@@ -66,9 +66,7 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn speed(&self) -> Speed {
         match self.rate {
-            None => Speed::Lifelike {
-                time_scale: self.time_scale,
-            },
+            None => Speed::Lifelike { time_scale: self.time_scale },
             Some(0.0) => Speed::FlatOut,
             Some(rate) => Speed::Even(rate),
         }
@@ -95,17 +93,11 @@ mod tests {
     fn the_rate_decides_the_speed() {
         for (arguments, expected) in [
             (&[][..], Speed::Lifelike { time_scale: 1.0 }),
-            (
-                &["--time-scale", "0.1"],
-                Speed::Lifelike { time_scale: 0.1 },
-            ),
+            (&["--time-scale", "0.1"], Speed::Lifelike { time_scale: 0.1 }),
             (&["--rate", "0"], Speed::FlatOut),
             (&["--rate", "2000"], Speed::Even(2000.0)),
         ] {
-            assert_eq!(
-                parse(arguments).ok().map(|options| options.speed()),
-                Some(expected)
-            );
+            assert_eq!(parse(arguments).ok().map(|options| options.speed()), Some(expected));
         }
     }
 

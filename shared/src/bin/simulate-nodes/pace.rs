@@ -52,12 +52,9 @@ impl Pace {
         let [sockets, nodes] =
             [sockets, nodes].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         match speed {
-            Speed::Lifelike { time_scale } => Self::Lifelike {
-                time_scale,
-                nodes,
-                left_in_round: 0,
-                next_round: now,
-            },
+            Speed::Lifelike { time_scale } => {
+                Self::Lifelike { time_scale, nodes, left_in_round: 0, next_round: now }
+            }
             Speed::Even(rate) => Self::Even {
                 period: Duration::try_from_secs_f64(f64::from(sockets) / rate)
                     .unwrap_or(LONGEST_PERIOD)
@@ -81,19 +78,11 @@ impl Pace {
     pub(crate) fn restart(&mut self) {
         let now = Instant::now();
         match self {
-            Self::Lifelike {
-                left_in_round,
-                next_round,
-                ..
-            } => {
+            Self::Lifelike { left_in_round, next_round, .. } => {
                 *left_in_round = 0;
                 *next_round = now;
             }
-            Self::Even {
-                period,
-                phase,
-                next,
-            } => *next = now + period.mul_f64(*phase),
+            Self::Even { period, phase, next } => *next = now + period.mul_f64(*phase),
             Self::FlatOut => {}
         }
     }
@@ -101,12 +90,7 @@ impl Pace {
     /// Waits until messages are due; returns how many.
     pub(crate) async fn due(&mut self, rng: &mut Rng) -> u64 {
         match self {
-            Self::Lifelike {
-                time_scale,
-                nodes,
-                left_in_round,
-                next_round,
-            } => {
+            Self::Lifelike { time_scale, nodes, left_in_round, next_round } => {
                 if *left_in_round == 0 {
                     sleep_until(*next_round).await;
                     *next_round += rng.millis(ROUND_MILLIS).mul_f64(*time_scale) / *nodes;

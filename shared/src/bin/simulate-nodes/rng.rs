@@ -43,8 +43,6 @@ impl Rng {
 
     /// Text of `length` characters out of `alphabet`.
     pub(crate) fn text(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length)
-            .map(|_| char::from(self.pick(alphabet)))
-            .collect()
+        (0..length).map(|_| char::from(self.pick(alphabet))).collect()
     }
 }

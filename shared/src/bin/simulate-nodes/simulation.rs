@@ -86,12 +86,10 @@ fn groups(options: &Options) -> Vec<Group> {
 
     let flat = old.chunks(1).map(|nodes| (Dialect::Flat, nodes));
     let enveloped = new.chunks(options.nodes_per_socket as usize);
-    let enveloped = enveloped
-        .enumerate()
-        .map(|(socket, nodes)| match socket % 3 {
-            2 => (Dialect::Inserted, nodes),
-            _ => (Dialect::Sorted, nodes),
-        });
+    let enveloped = enveloped.enumerate().map(|(socket, nodes)| match socket % 3 {
+        2 => (Dialect::Inserted, nodes),
+        _ => (Dialect::Sorted, nodes),
+    });
     flat.chain(enveloped)
         .map(|(dialect, nodes)| Group {
             dialect,

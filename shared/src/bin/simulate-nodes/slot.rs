@@ -64,11 +64,7 @@ impl<'a> Scene<'a> {
     pub(crate) fn at(unix_nanos: u64, peers: &'a [String]) -> Self {
         let age = (unix_nanos / 1_000_000_000).saturating_sub(GENESIS_SECONDS);
         let height = age / SECONDS_PER_BLOCK + BLOCKS_TO_FINALITY;
-        Self {
-            unix_nanos,
-            height,
-            peers,
-        }
+        Self { unix_nanos, height, peers }
     }
 
     fn finalized(&self) -> u64 {
@@ -77,9 +73,7 @@ impl<'a> Scene<'a> {
 
     fn neighbours(&self, node: &Node) -> impl Iterator<Item = &'a [u8]> {
         let others = self.peers.iter().cycle().skip(node.number + 1);
-        others
-            .take(NEIGHBOURS.min(self.peers.len() - 1))
-            .map(String::as_bytes)
+        others.take(NEIGHBOURS.min(self.peers.len() - 1)).map(String::as_bytes)
     }
 }
 

@@ -98,9 +98,7 @@ impl Socket {
             Ok(connected) => {
                 let tally = &self.shared.tally;
                 tally.open.fetch_add(1, Relaxed);
-                tally
-                    .reconnects
-                    .fetch_add(u64::from(self.was_connected), Relaxed);
+                tally.reconnects.fetch_add(u64::from(self.was_connected), Relaxed);
                 self.was_connected = true;
                 let Err(error) = self.send_forever(stream.insert(connected)).await;
                 *stream = None;

@@ -60,19 +60,9 @@ impl Summary {
     /// One line, all numbers.
     pub(crate) fn json(&self) -> String {
         let Self {
-            sent,
-            reconnects,
-            refused,
-            failed,
-            bytes,
-            sockets,
-            seconds,
-            drain_seconds,
-            ..
+            sent, reconnects, refused, failed, bytes, sockets, seconds, drain_seconds, ..
         } = self;
-        let cpu = self
-            .cpu_seconds
-            .map_or("null".to_owned(), |seconds| format!("{seconds:.2}"));
+        let cpu = self.cpu_seconds.map_or("null".to_owned(), |seconds| format!("{seconds:.2}"));
         let rate = self.rate();
         format!(
             "{{\"sent\":{sent},\"bytes\":{bytes},\"sockets\":{sockets},\"reconnects\":{reconnects},\

@@ -29,12 +29,7 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) fn new(limit: Option<u64>, sockets: u64) -> Self {
         let limit = limit.unwrap_or(u64::MAX);
-        Self {
-            limit,
-            sockets,
-            unclaimed: AtomicU64::new(limit),
-            ..Self::default()
-        }
+        Self { limit, sockets, unclaimed: AtomicU64::new(limit), ..Self::default() }
     }
 
     /// Takes messages out of the pool before anyone shares it.
@@ -94,8 +89,6 @@ impl Tally {
     }
 
     fn failure(&self) -> std::sync::MutexGuard<'_, Option<String>> {
-        self.latest_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.latest_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
