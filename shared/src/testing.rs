@@ -22,7 +22,7 @@ use std::{
 };
 
 pub use self::{
-    function::{Answer, Function, get, metric},
+    function::{Answer, Function, Log, get, metric},
     node::{Frame, Node, masked},
     pipeline::Pipeline,
     servers::{Database, Postgres, Redis},

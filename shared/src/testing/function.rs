@@ -132,7 +132,35 @@ impl Function {
     /// Its log so far, a JSON object a line.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().join("\n")
+        self.log_handle().text()
+    }
+
+    /// Its log, to be read after it has stopped.
+    #[must_use]
+    pub fn log_handle(&self) -> Log {
+        Log(Arc::clone(&self.log))
+    }
+}
+
+/// What a function has written to its log.
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// All of it, a JSON object a line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+
+    /// The first event with this message.
+    #[must_use]
+    pub fn event(&self, message: &str) -> serde_json::Value {
+        let lines = self.0.lock().unwrap();
+        lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .find(|event| event["message"] == message)
+            .unwrap_or_else(|| panic!("no event `{message}` in:\n{}", lines.join("\n")))
     }
 }
 

@@ -307,6 +307,12 @@ impl Redis {
         redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
     }
 
+    /// Appends an element to a list.
+    pub fn push(&self, list: &str, element: &[u8]) {
+        let mut connection = self.client().get_connection().unwrap();
+        redis::cmd("RPUSH").arg(list).arg(element).exec(&mut connection).unwrap();
+    }
+
     fn client(&self) -> redis::Client {
         redis::Client::open(self.url()).unwrap()
     }
