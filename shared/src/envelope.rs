@@ -130,7 +130,7 @@ impl Envelope {
     ///
     /// # Errors
     /// It was not made by [`Builder::seal`], or is damaged.
-    pub fn open(element: Bytes) -> Result<Self, Unreadable> {
+    pub fn open(element: &Bytes) -> Result<Self, Unreadable> {
         let mut header = Header(element.get(..HEADER).ok_or(Unreadable("it is too short"))?);
         if header.take() != MAGIC {
             return Err(Unreadable("its first bytes are others"));
@@ -196,7 +196,7 @@ mod tests {
             let sealed = builder.seal(12);
             prop_assert_eq!(sealed.messages as usize, texts.len());
 
-            let envelope = Envelope::open(sealed.bytes.clone()).unwrap();
+            let envelope = Envelope::open(&sealed.bytes).unwrap();
             prop_assert_eq!((envelope.sealed_at, envelope.messages as usize), (12, texts.len()));
             let tuples: Vec<_> = row::tuples(&envelope.rows).collect();
             prop_assert_eq!(tuples.len(), texts.len());
@@ -211,7 +211,7 @@ mod tests {
 
             // Cut anywhere, it is refused.
             for end in 0..sealed.bytes.len() {
-                prop_assert!(Envelope::open(sealed.bytes.slice(..end)).is_err());
+                prop_assert!(Envelope::open(&sealed.bytes.slice(..end)).is_err());
             }
         }
     }

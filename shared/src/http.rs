@@ -150,7 +150,7 @@ impl Routes {
                 let mut query = request.uri().query().unwrap_or("").to_owned();
                 for (name, value) in route.params.iter() {
                     // Still percent-encoded, as is the query it joins.
-                    query.push_str(&format!("&{name}={value}"));
+                    query.extend(["&", name, "=", value]);
                 }
                 (route.value)(query).await
             }

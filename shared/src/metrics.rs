@@ -57,6 +57,8 @@ pub struct Ingest {
     pub rejected: IntCounterVec,
     /// Messages lost for want of room, by reason.
     pub dropped: IntCounterVec,
+    /// Samples of rejected messages lost for want of room.
+    pub dropped_samples: IntCounter,
     /// Messages that were handed to Redis.
     pub queued: IntCounter,
     /// Messages read, but not yet in Redis.
@@ -96,6 +98,10 @@ impl Ingest {
                 "ingest_dropped_messages_total",
                 "Messages lost for want of room.",
                 "reason",
+            ),
+            dropped_samples: metrics.counter(
+                "ingest_dropped_samples_total",
+                "Samples of rejected messages lost for want of room.",
             ),
             queued: metrics.counter("ingest_queued_messages_total", "Messages handed to Redis."),
             in_flight: metrics

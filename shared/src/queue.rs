@@ -85,15 +85,14 @@ impl Connection {
     }
 
     async fn get(&mut self) -> Result<&mut MultiplexedConnection, Error> {
-        let open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let config = AsyncConnectionConfig::new()
-                    .set_connection_timeout(Some(TIMEOUT))
-                    // Blocking commands wait for WAIT before they answer.
-                    .set_response_timeout(Some(TIMEOUT + WAIT));
-                self.client.get_multiplexed_async_connection_with_config(&config).await?
-            }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(TIMEOUT))
+                // Blocking commands wait for WAIT before they answer.
+                .set_response_timeout(Some(TIMEOUT + WAIT));
+            self.client.get_multiplexed_async_connection_with_config(&config).await?
         };
         Ok(self.open.insert(open))
     }

@@ -22,14 +22,14 @@ use std::{
 };
 
 pub use self::{
-    function::{Answer, Function, Log, get, metric},
+    function::{Answer, Function, Log, get, metric, request},
     node::{Frame, Node, masked},
-    pipeline::Pipeline,
+    pipeline::{Pipeline, ingest},
     servers::{Database, Postgres, Redis},
 };
 
 /// How long a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` yields something; `what` is named when it never does.
 pub async fn eventually<T, F, R>(what: &str, mut condition: F) -> T

@@ -142,13 +142,13 @@ impl Decoder {
 
     /// The refusal of a message, once enough of it is there to be kept.
     fn too_large(&self, head: &Head, input: &mut [u8]) -> Option<Violation> {
-        let held = self.open();
-        let wanted = self.sample_bytes.saturating_sub(held.len()).min(head.payload);
+        let before = self.open();
+        let wanted = self.sample_bytes.saturating_sub(before.len()).min(head.payload);
         let payload = input.get_mut(head.size..head.size + wanted)?;
         fastwebsockets::unmask(payload, head.mask);
-        let mut sample = held[..held.len().min(self.sample_bytes)].to_vec();
+        let mut sample = before[..before.len().min(self.sample_bytes)].to_vec();
         sample.extend_from_slice(payload);
-        Some(Violation::TooLarge { size: head.payload.saturating_add(held.len()), sample })
+        Some(Violation::TooLarge { size: head.payload.saturating_add(before.len()), sample })
     }
 }
 

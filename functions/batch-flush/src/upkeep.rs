@@ -22,8 +22,8 @@ use tokio::{sync::Mutex, time::sleep};
 use crate::worker::age_s;
 
 /// purge-job makes partitions a week ahead; this is for when it never ran.
-const PARTITIONS_EVERY: Duration = Duration::from_secs(3600);
-const PARTITIONS_RETRY: Duration = Duration::from_secs(60);
+const PARTITIONS_EVERY: Duration = Duration::from_hours(1);
+const PARTITIONS_RETRY: Duration = Duration::from_mins(1);
 /// Making a partition waits for everyone who is using the table, and everyone else waits behind
 /// it: not for long.
 const SESSION: &str = "-c lock_timeout=200ms";
@@ -107,7 +107,7 @@ impl Gauges {
             let size = shard.size().await?;
             all.bytes += size.bytes;
             all.messages += size.messages;
-            let oldest = shard.oldest().await?.and_then(|element| Envelope::open(element).ok());
+            let oldest = shard.oldest().await?.and_then(|element| Envelope::open(&element).ok());
             age = age.max(oldest.map(|envelope| age_s(envelope.sealed_at)));
         }
         self.metrics.queued.set(all.messages);

@@ -101,7 +101,7 @@ impl Worker {
     async fn work(&mut self, claim: &Claim, shutdown: &Shutdown) {
         let mut envelopes = Vec::with_capacity(claim.elements.len());
         for element in &claim.elements {
-            match Envelope::open(element.clone()) {
+            match Envelope::open(element) {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
                     tracing::error!(%error, "an element of the queue is set aside");

@@ -159,7 +159,9 @@ impl Buffer {
     /// Adds a message that is not stored as it came. Only the sample is lost when the buffer is
     /// full: the message itself was counted as rejected.
     pub fn reject(&self, lane: usize, reject: &Rejected<'_>) {
-        if !self.is_full() {
+        if self.is_full() {
+            self.metrics.dropped_samples.inc();
+        } else {
             self.fill(lane, |filling| filling.builder.reject(reject));
         }
     }

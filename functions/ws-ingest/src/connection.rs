@@ -4,12 +4,11 @@
 //! written to it may stay in the kernel for ever. So any byte is a sign of life, and nothing here
 //! waits for a write.
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+use std::{cell::RefCell, io, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
 use shared::{
     message,
-    metrics::Ingest,
     row::SAMPLE_BYTES,
     ws::{self, CloseCode, Decoder, Event, Violation},
 };
@@ -23,8 +22,7 @@ use crate::{
     admission::Admitted,
     buffer::{Buffer, Room},
     clock,
-    config::Config,
-    ids::Ids,
+    context::Context,
     nodes::Nodes,
 };
 
@@ -44,38 +42,6 @@ const RATE_WINDOW_S: u64 = 10;
 
 thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
-}
-
-/// What all connections share.
-pub struct Context {
-    /// Counts.
-    pub metrics: Ingest,
-    /// Where messages go.
-    pub buffer: Arc<Buffer>,
-    /// Where new nodes get their ids.
-    pub ids: Arc<Ids>,
-    /// Nodes that a connection may have.
-    pub most_nodes: usize,
-    most_payload: usize,
-    heartbeat: Duration,
-    patience: Duration,
-    bytes_per_second: u64,
-}
-
-impl Context {
-    /// With the limits of `config`.
-    pub fn new(config: &Config, metrics: Ingest, buffer: Arc<Buffer>, ids: Arc<Ids>) -> Self {
-        Self {
-            metrics,
-            buffer,
-            ids,
-            most_nodes: config.max_nodes_per_connection,
-            most_payload: config.ws_max_payload as usize,
-            heartbeat: Duration::from_secs(config.heartbeat_interval),
-            patience: Duration::from_secs(config.client_timeout_s),
-            bytes_per_second: config.max_bytes_per_second,
-        }
-    }
 }
 
 /// Why a connection ended.

@@ -5,6 +5,7 @@ mod buffer;
 mod clock;
 mod config;
 mod connection;
+mod context;
 mod ids;
 mod nodes;
 mod server;
@@ -22,7 +23,7 @@ use tokio::{task::JoinSet, time::timeout};
 use crate::{
     buffer::{Buffer, Room},
     config::Config,
-    connection::Context,
+    context::Context,
     ids::Ids,
     server::Server,
 };

@@ -6,14 +6,14 @@ use shared::{
     row::{Log, Peer, Rejected},
 };
 
-use crate::{clock, connection::Context};
+use crate::{clock, context::Context};
 
 /// What is known of a node is reported again after this time, so that it counts as seen.
 const REPORT_EVERY_US: i64 = 30 * 1_000_000;
 
 /// The nodes that one connection has sent for.
 pub struct Nodes {
-    nodes: Vec<Node>,
+    known: Vec<Node>,
     ip: String,
     audit: bool,
     opened_at: i64,
@@ -34,7 +34,7 @@ struct Node {
 impl Nodes {
     /// No node yet. `lane` is where the connection's messages go.
     pub fn new(ip: String, audit: bool, lane: usize) -> Self {
-        Self { nodes: Vec::new(), ip, audit, opened_at: clock::now_us(), lane }
+        Self { known: Vec::new(), ip, audit, opened_at: clock::now_us(), lane }
     }
 
     /// Stores `message`, or counts it with the reason why not. `bytes` are its own.
@@ -48,7 +48,7 @@ impl Nodes {
         let Some(index) = self.node(context, message, received_at) else {
             return;
         };
-        let node = &mut self.nodes[index];
+        let node = &mut self.known[index];
         node.learn(context, message, self.lane, received_at);
         let (created_at, replaced) = clock::created_at(message, received_at);
         if let Some(reason) = replaced {
@@ -96,7 +96,7 @@ impl Nodes {
     /// Reports nodes that are connected, though perhaps silent; all of them when the connection
     /// has `ended`.
     pub fn report(&mut self, context: &Context, now: i64, ended: bool) {
-        for node in &mut self.nodes {
+        for node in &mut self.known {
             if ended || now - node.reported_at > REPORT_EVERY_US {
                 node.see(now);
                 context.buffer.peer(self.lane, &node.peer);
@@ -112,10 +112,10 @@ impl Nodes {
         message: &Message<'_>,
         received_at: i64,
     ) -> Option<usize> {
-        if let Some(index) = self.nodes.iter().position(|node| node.key == message.id) {
+        if let Some(index) = self.known.iter().position(|node| node.key == message.id) {
             return Some(index);
         }
-        if self.nodes.len() >= context.most_nodes {
+        if self.known.len() >= context.most_nodes {
             let mut sample = Vec::new();
             message.logs.write(&mut sample);
             self.reject(context, "too_many_nodes", received_at, sample.len(), &sample);
@@ -126,14 +126,14 @@ impl Nodes {
             return None;
         };
         let peer = Peer::new(id, self.ip.clone(), self.audit, clock::date(self.opened_at));
-        self.nodes.push(Node {
+        self.known.push(Node {
             key: message.id,
             peer,
             changed: true,
             reported_at: received_at,
             reported_in: 0,
         });
-        Some(self.nodes.len() - 1)
+        Some(self.known.len() - 1)
     }
 
     fn keep(
@@ -149,7 +149,7 @@ impl Nodes {
             created_at: received_at,
             reason,
             ip_addr: &self.ip,
-            peer_connection_id: stored_for.map(|index| self.nodes[index].peer.id),
+            peer_connection_id: stored_for.map(|index| self.known[index].peer.id),
             stored: stored_for.is_some(),
             size,
             sample,

@@ -27,7 +27,8 @@ use tokio::{
 use crate::{
     admission::{self, Admission, Admitted, Pending, Refusal},
     config::Config,
-    connection::{self, Context},
+    connection,
+    context::Context,
 };
 
 /// Bytes of the head of a handshake.
@@ -235,17 +236,15 @@ impl Server {
                 return;
             };
             // Only the TCP stream is wanted: see `shared::ws`.
-            match socket.into_inner().into_inner().downcast::<TokioIo<TcpStream>>() {
-                Ok(parts) => {
-                    let stream = parts.io.into_inner();
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "nodelay");
-                    }
-                    connection::serve(&context, stream, &parts.read_buf, admitted, audit, lane)
-                        .await;
-                }
-                Err(_) => tracing::error!("the upgraded stream is no TCP stream"),
+            let upgraded = socket.into_inner().into_inner();
+            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+                return tracing::error!("the upgraded stream is no TCP stream");
+            };
+            let stream = parts.io.into_inner();
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "nodelay");
             }
+            connection::serve(&context, stream, &parts.read_buf, admitted, audit, lane).await;
         });
         response.map(|_| http_body_util::Full::default())
     }

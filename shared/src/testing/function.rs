@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
@@ -225,6 +225,14 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 
+    /// The body, which is gzip, unpacked.
+    #[must_use]
+    pub fn unzipped(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        flate2::read::GzDecoder::new(&self.body[..]).read_to_end(&mut body).unwrap();
+        body
+    }
+
     /// The address in `Link: …; rel="next"`.
     #[must_use]
     pub fn next(&self) -> Option<String> {
@@ -238,7 +246,8 @@ pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer 
     request(address, "GET", path, headers).await
 }
 
-async fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+/// The answer to a request without a body.
+pub async fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -253,7 +262,8 @@ async fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str
     Answer { status: head.status, headers: head.headers, body }
 }
 
-/// The sum of the metric `name` over its labels in Prometheus' text format.
+/// The sum of the metric `name` over its labels in Prometheus' text format; with its labels in
+/// `name`, the one with just these.
 #[must_use]
 pub fn metric(text: &str, name: &str) -> i64 {
     let values: HashMap<&str, i64> = text
@@ -261,7 +271,8 @@ pub fn metric(text: &str, name: &str) -> i64 {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
-            (series.split('{').next() == Some(name)).then_some((series, value.parse().ok()?))
+            let named = series == name || series.split('{').next() == Some(name);
+            named.then_some((series, value.parse().ok()?))
         })
         .collect();
     values.values().sum()

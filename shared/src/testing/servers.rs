@@ -14,7 +14,7 @@ use super::unique;
 use crate::db;
 
 /// How long a server may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A server process on a free port, its data in a folder of its own.
 struct Server {

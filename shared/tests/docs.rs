@@ -1,0 +1,444 @@
+//! What README.md, ARCHITECTURE.md and .env.example say holds for the functions as they are shipped.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use shared::{
+    metrics::{Flush, Http, Ingest, Metrics, Purge},
+    testing::{Database, Function, Node, Pipeline, Redis, eventually},
+};
+
+const README: &str = include_str!("../../README.md");
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+/// Those without a default: what stands in the example is one.
+const REQUIRED: [&str; 2] = ["DATABASE_URL", "REDIS_URL"];
+const SECRET: &str = "correcthorsebatterystaple";
+
+type Settings = BTreeMap<String, String>;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All functions: a folder each, named like its binary.
+fn functions() -> BTreeSet<String> {
+    let folders = fs::read_dir(root().join("functions")).unwrap();
+    folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Whether it serves until it is stopped, with these arguments; migrate ends by itself.
+fn arguments(function: &str) -> Option<&'static [&'static str]> {
+    match function {
+        "migrate" => None,
+        "purge-job" => Some(&["--loop"]),
+        _ => Some(&[]),
+    }
+}
+
+fn example() -> Settings {
+    let file = dotenvy::from_path_iter(root().join(".env.example")).unwrap();
+    file.collect::<Result<_, _>>().unwrap()
+}
+
+fn with<'a>(settings: &'a Settings, others: &'a [(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    settings.chain(others.iter().copied()).collect()
+}
+
+/// The settings in force that `function` names in its first log line. Without a thread to run on
+/// it ends there, so that nothing listens on the address of the example.
+fn in_force(function: &str, settings: &Settings) -> BTreeMap<String, Value> {
+    let log = Function::refusal(function, &with(settings, &[("NUM_THREADS", "0")]));
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let starting = lines.into_iter().find(|line| line["message"] == "starting").unwrap();
+    let settings: BTreeMap<String, Value> =
+        serde_json::from_str(starting["settings"].as_str().unwrap()).unwrap();
+    settings.into_iter().map(|(name, value)| (name.to_uppercase(), value)).collect()
+}
+
+/// The functions that read each setting.
+fn readers() -> BTreeMap<String, BTreeSet<String>> {
+    let mut readers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for function in functions() {
+        for setting in in_force(&function, &example()).into_keys() {
+            readers.entry(setting).or_default().insert(function.clone());
+        }
+    }
+    readers
+}
+
+/// The cells of the first table under a heading, its head left out.
+fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = text.split_once(&format!("\n## {heading}\n")).unwrap().1;
+    let lines = section.lines().skip_while(|line| !line.starts_with('|'));
+    let rows = lines.take_while(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// What stands between backticks, blocks of code left out.
+fn quoted(text: &str) -> Vec<&str> {
+    let prose = text.split("\n```").step_by(2);
+    prose.flat_map(|prose| prose.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The functions that a cell names, or all of them.
+fn named(cell: &str) -> BTreeSet<String> {
+    match cell {
+        "every function" => functions(),
+        _ => quoted(cell).into_iter().map(str::to_owned).collect(),
+    }
+}
+
+#[test]
+fn the_example_holds_every_setting_with_its_default() {
+    let example = example();
+    let unset = |name: &str| example.get(name).filter(|_| !REQUIRED.contains(&name));
+    let defaults: Settings = example
+        .iter()
+        .map(|(name, value)| {
+            (name.clone(), if unset(name).is_some() { String::new() } else { value.clone() })
+        })
+        .collect();
+    for function in functions() {
+        assert_eq!(in_force(&function, &example), in_force(&function, &defaults), "{function}");
+    }
+    // The one that cannot be told from the log, since it ends the function there.
+    assert_eq!(example["NUM_THREADS"], "");
+    assert!(example.keys().eq(readers().keys()), "{:?} {:?}", example.keys(), readers().keys());
+}
+
+#[test]
+fn what_is_required_is_asked_for_by_name() {
+    for function in functions() {
+        for name in REQUIRED.iter().filter(|name| readers()[**name].contains(&function)) {
+            let mut settings = example();
+            settings.remove(*name);
+            let log = Function::refusal(&function, &with(&settings, &[]));
+            assert!(log.contains(&format!("{name} is required, but not set")), "{log}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_function_starts_with_the_example() {
+    let (database, example) = (Database::new().url("tetcore"), example());
+    let redis = Redis::shared().url();
+    let own = [
+        ("DATABASE_URL", database.as_str()),
+        ("REDIS_URL", &redis),
+        ("BIND", "127.0.0.1"),
+        ("PORT", "0"),
+    ];
+    let settings = with(&example, &own);
+    for name in functions() {
+        let Some(arguments) = arguments(&name) else {
+            Function::run(&name, &settings, &[]);
+            continue;
+        };
+        let function = Function::start_with(&name, &settings, arguments);
+        eventually("it is ready", async || {
+            (function.get("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+        assert!(function.stop().await.success(), "{name}");
+    }
+}
+
+#[test]
+fn the_readme_lists_every_setting_its_default_and_its_readers() {
+    let expected: BTreeMap<String, (String, BTreeSet<String>)> = example()
+        .into_iter()
+        .zip(readers())
+        .map(|((name, value), (_, readers))| {
+            let default = match value.as_str() {
+                _ if REQUIRED.contains(&name.as_str()) => "required".to_owned(),
+                "" => "–".to_owned(),
+                value => format!("`{value}`"),
+            };
+            (format!("`{name}`"), (default, readers))
+        })
+        .collect();
+    let listed: BTreeMap<_, _> = table(README, "Settings")
+        .into_iter()
+        .map(|row| (row[0].clone(), (row[1].clone(), named(&row[2]))))
+        .collect();
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn the_readme_lists_every_route_its_parameters_and_its_answer() {
+    let pipeline = Pipeline::start();
+    let mut node = pipeline.node("/").await;
+    node.send(r#"{"msg":"system.connected","network_id":"peer","name":"n"}"#).await;
+    pipeline.settle(1).await;
+    let database = pipeline.database.url("tetcore");
+    let mut settings = pipeline.settings();
+    settings.push(("DATABASE_URL", &database));
+    let running: BTreeMap<String, Function> = functions()
+        .into_iter()
+        .filter_map(|name| {
+            let arguments = arguments(&name)?;
+            let function = Function::start_with(&name, &settings, arguments);
+            Some((name, function))
+        })
+        .collect();
+
+    let mut listed = BTreeSet::new();
+    for row in table(README, "Routes") {
+        for route in quoted(&row[0]) {
+            let (method, path) = route.split_once(' ').unwrap();
+            for name in named(&row[1]).iter().filter(|name| running.contains_key(*name)) {
+                let function = &running[name];
+                if row[1] != "every function" {
+                    listed.insert((name.clone(), path.to_owned()));
+                }
+                match method {
+                    "WS" => assert_eq!(function.get(path).await.status, 426, "{name} {route}"),
+                    _ if row[2] == "–" => {
+                        eventually("it answers", async || {
+                            (function.get(path).await.status == 200).then_some(())
+                        })
+                        .await;
+                    }
+                    _ => assert_query(function, path, &row[2], &row[3]).await,
+                }
+                let below = format!("{}/nowhere", path.trim_end_matches('/'));
+                assert_eq!(function.get(&below).await.status, 404, "{name} {below}");
+            }
+        }
+    }
+    assert_eq!(listed, routes_of_development(), "README and scripts/dev");
+}
+
+/// Asserts that a route takes exactly these parameters, and that its answer has these members.
+async fn assert_query(function: &Function, path: &str, parameters: &str, answer: &str) {
+    let refusal = function.get(&format!("{path}?nonsense=")).await;
+    assert_eq!(refusal.status, 400);
+    let problem = refusal.json();
+    assert_eq!(problem["parameter"], "nonsense");
+    let (_, expected) = problem["detail"].as_str().unwrap().split_once("expected").unwrap();
+    assert_eq!(quoted(parameters), quoted(expected), "{path}");
+
+    let answered = function.get(&format!("{path}?peer_id=peer")).await;
+    let answered = match answered.status.as_u16() {
+        400 => function.get(path).await,
+        _ => answered,
+    };
+    let members = answer.split_once("[{").unwrap().1.split_once("}]").unwrap().0;
+    let members: BTreeSet<&str> = members.split(", ").collect();
+    let row = answered.json()[0].clone();
+    let answered: BTreeSet<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, answered, "{path}");
+}
+
+/// The function and path of each line in the table of scripts/dev.
+fn routes_of_development() -> BTreeSet<(String, String)> {
+    let script = fs::read_to_string(root().join("scripts/dev")).unwrap();
+    let (_, table) = script.split_once("\ntable=\"\n").unwrap();
+    let (table, _) = table.split_once("\n\"").unwrap();
+    table
+        .lines()
+        .flat_map(|line| {
+            let mut words = line.split_whitespace();
+            let name = words.next().unwrap();
+            words.skip(2).map(|path| (name.to_owned(), path.to_owned()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn no_log_and_no_answer_tells_a_secret() {
+    let redis = Redis::start();
+    redis.command::<()>(&["CONFIG", "SET", "requirepass", SECRET]);
+    let with_password = |url: &str, user: &str| {
+        let address = url.split_once("://").unwrap().1;
+        let address = address.split_once('@').map_or(address, |(_, address)| address);
+        format!("{}://{user}:{SECRET}@{address}", url.split_once("://").unwrap().0)
+    };
+    let database = Database::new();
+    let good = (
+        with_password(&database.url("tetcore"), "tetcore"),
+        with_password(&redis.url(), "default"),
+    );
+    let wrong_user =
+        (with_password(&database.url("x"), "nobody"), with_password(&redis.url(), "x"));
+    let unreachable = (
+        format!("postgres://tetcore:{SECRET}@127.0.0.1:1/tetcore"),
+        format!("redis://:{SECRET}@127.0.0.1:1/"),
+    );
+    for (database_url, redis_url) in [good, wrong_user, unreachable] {
+        let settings = [
+            ("DATABASE_URL", database_url.as_str()),
+            ("REDIS_URL", &redis_url),
+            ("INGEST_TOKENS", SECRET),
+            ("RUST_LOG", "trace"),
+        ];
+        for name in functions() {
+            let Some(arguments) = arguments(&name) else {
+                if database_url.contains("nobody") || database_url.contains(":1/") {
+                    assert_discreet(&Function::refusal(&name, &settings));
+                }
+                continue;
+            };
+            let function = Function::start_with(&name, &settings, arguments);
+            for path in ["/", "/readyz", "/metrics", "/nodes", "/nodes/logs?peer_id=p"] {
+                assert_discreet(&function.get(path).await.text());
+            }
+            if name == "ws-ingest" {
+                let path = format!("/{SECRET}/audit");
+                if let Ok(mut node) = Node::connect_with(function.address(), &path, "").await {
+                    node.send("not json").await;
+                    eventually("the node is heard", async || {
+                        (function.metric("ingest_received_messages_total").await > 0).then_some(())
+                    })
+                    .await;
+                }
+                let path = format!("/{SECRET}x/audit");
+                let refusal = Node::connect_with(function.address(), &path, "").await.err();
+                assert_discreet(&refusal.unwrap());
+            }
+            function.signal("-TERM");
+            eventually("it says farewell", async || {
+                function.log().contains("asked to stop").then_some(())
+            })
+            .await;
+            assert_discreet(&function.log());
+        }
+    }
+}
+
+#[test]
+fn no_refusal_tells_a_secret() {
+    let example = example();
+    for (name, value) in [
+        ("DATABASE_URL", format!("postgres://me:{SECRET}@host:port/db")),
+        ("DATABASE_URL", format!("postgres://me:{SECRET}@host/db?sslmode=prefer")),
+        ("DATABASE_URL", format!("postgres://me:{SECRET}@host/db?colour=red")),
+        ("DATABASE_URL", format!("postgres://me:{SECRET}@[::1/db")),
+        ("DATABASE_URL", format!("mysql://me:{SECRET}@host/db")),
+        ("DATABASE_URL", format!("host=h user=me password={SECRET} port=x")),
+        ("DATABASE_URL", format!("host=h user=me password='{SECRET}")),
+        ("REDIS_URL", format!("redis://:{SECRET}@host:port/")),
+        ("REDIS_URL", format!("redis://:{SECRET}@host/db")),
+        ("REDIS_URL", format!("http://:{SECRET}@host/")),
+        ("REDIS_URL", format!("redis://:{SECRET}@")),
+        ("INGEST_TOKENS", format!("one,{SECRET}/two")),
+    ] {
+        for function in &readers()[name] {
+            let log = Function::refusal(function, &with(&example, &[(name, &value)]));
+            assert!(log.contains(name), "{function} does not say that it is {name}: {log}");
+            assert_discreet(&log);
+        }
+    }
+}
+
+#[track_caller]
+fn assert_discreet(text: &str) {
+    assert!(!text.contains(SECRET), "{text}");
+}
+
+/// Every metric of every function; labelled ones show once they have a label.
+fn metrics() -> BTreeSet<String> {
+    let metrics = Metrics::default();
+    let (ingest, flush) = (Ingest::new(&metrics), Flush::new(&metrics));
+    let (purge, http) = (Purge::new(&metrics), Http::new(&metrics));
+    for labelled in [
+        ingest.rejected,
+        ingest.dropped,
+        ingest.clock_replaced,
+        ingest.connections_closed,
+        ingest.refused,
+        ingest.push_retries,
+        flush.transactions,
+        purge.runs,
+        http.answers,
+    ] {
+        labelled.with_label_values(&["any"]).inc();
+    }
+    let text = String::from_utf8(metrics.render()).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    types.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+/// All text files of ours below a folder, with their paths.
+fn files(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            found.insert(path, text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_name_in_the_documents_exists() {
+    let owner = Database::new().owner().await;
+    let columns = "SELECT relname::text FROM pg_class UNION SELECT attname::text FROM pg_attribute";
+    let in_database: BTreeSet<String> =
+        owner.query(columns, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let (metrics, root) = (metrics(), root());
+    let mut sources = BTreeMap::new();
+    for folder in ["shared", "functions", "migrations", "scripts"] {
+        files(&root.join(folder), &mut sources);
+    }
+    let is_file =
+        |name: &str| root.join(name).exists() || sources.keys().any(|path| path.ends_with(name));
+    let defines = |text: &str, name: &str| {
+        [
+            format!("fn {name}("),
+            format!("fn {name}<"),
+            format!("FUNCTION {name}("),
+            format!("\n{name}() {{"),
+        ]
+        .iter()
+        .any(|definition| text.contains(definition))
+    };
+    for (document, text) in [("README.md", README), ("ARCHITECTURE.md", ARCHITECTURE)] {
+        for name in quoted(text) {
+            let known = if let Some((file, test)) = name.split_once(".rs::") {
+                let path = root.join(format!("{file}.rs"));
+                fs::read_to_string(path).is_ok_and(|text| defines(&text, test))
+            } else if let Some(function) = name.strip_suffix("()") {
+                let function = function.rsplit("::").next().unwrap();
+                sources.values().any(|text| defines(text, function))
+            } else if looks_like_file(name) {
+                is_file(name)
+            } else if looks_like_metric(name) {
+                metrics.contains(name) || in_database.contains(name)
+            } else {
+                true
+            };
+            assert!(known, "{document} speaks of `{name}`");
+        }
+    }
+}
+
+fn looks_like_file(name: &str) -> bool {
+    let folders = ["shared/", "functions/", "migrations/", "scripts/", ".ci/"];
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    !name.contains([' ', '*', '…', '<'])
+        && (folders.iter().any(|folder| name.starts_with(folder))
+            || matches!(extension, Some("rs" | "sql" | "sh" | "md")))
+}
+
+fn looks_like_metric(name: &str) -> bool {
+    let stages =
+        ["ingest_", "queue_", "flush_", "database_", "purge_", "http_", "tetcore_", "peer_"];
+    stages.iter().any(|stage| name.starts_with(stage))
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+#[test]
+fn an_error_looks_as_the_readme_shows() {
+    let (_, block) = README.split_once("```json\n").unwrap();
+    let shown: Value = serde_json::from_str(block.split_once("```").unwrap().0).unwrap();
+    assert_eq!(shown, json!(null));
+}
