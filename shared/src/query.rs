@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -31,7 +32,7 @@ pub struct Config {
     pub port: u16,
     /// Connections to the database, opened when they are needed.
     #[serde(default = "default_db_pool_size", deserialize_with = "config::number")]
-    pub db_pool_size: usize,
+    pub db_pool_size: NonZeroUsize,
     /// Bytes of an answer after which a page ends early.
     #[serde(default = "default_max_response_bytes", deserialize_with = "config::number")]
     pub max_response_bytes: usize,
@@ -43,8 +44,8 @@ fn default_bind() -> IpAddr {
 fn default_port() -> u16 {
     8080
 }
-fn default_db_pool_size() -> usize {
-    4
+fn default_db_pool_size() -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(3)
 }
 fn default_max_response_bytes() -> usize {
     1_000_000
@@ -95,8 +96,7 @@ pub async fn serve(
     shutdown: Shutdown,
     routes: impl FnOnce(Routes, Query) -> Routes,
 ) -> anyhow::Result<()> {
-    anyhow::ensure!(config.db_pool_size > 0, "DB_POOL_SIZE: must be at least 1");
-    let pool = Pool::new(&config.database_url, name, config.db_pool_size, STATEMENT_TIMEOUT)?;
+    let pool = Pool::new(&config.database_url, name, config.db_pool_size.get(), STATEMENT_TIMEOUT)?;
     let query = Query { pool: pool.clone(), most_bytes: config.max_response_bytes };
     let common = Routes::new(&Metrics::default()).ready(move || {
         let pool = pool.clone();

@@ -1,6 +1,6 @@
 //! The bracket around every function: logs, settings, threads, signals and the exit code.
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, num::NonZeroUsize, process::ExitCode};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,7 @@ pub use tokio_util::task::TaskTracker;
 struct Process {
     /// Worker threads; by default one for each processor.
     #[serde(default, deserialize_with = "config::optional_number")]
-    num_threads: Option<usize>,
+    num_threads: Option<NonZeroUsize>,
     /// Which log lines are written, as tracing-subscriber's `EnvFilter` reads it.
     #[serde(default = "default_log")]
     rust_log: String,
@@ -51,6 +51,8 @@ where
         .flatten_event(true)
         .with_current_span(false)
         .with_writer(std::io::stderr)
+        // A reader of the log that is gone must not be the end of the function, too.
+        .log_internal_errors(false)
         .with_env_filter(filter.unwrap_or_default())
         .init();
     let (process, config) = match (settings, bad_filter) {
@@ -83,8 +85,7 @@ where
 {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = process.num_threads {
-        anyhow::ensure!(threads > 0, "NUM_THREADS: at least 1 thread is needed");
-        builder.worker_threads(threads);
+        builder.worker_threads(threads.get());
     }
     builder.enable_all().build()?.block_on(async {
         let shutdown = Shutdown::new();
@@ -96,8 +97,8 @@ where
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tracing::info!("asked to stop");
             requested.cancel();
+            tracing::info!("asked to stop");
         });
         function(config, shutdown).await
     })

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::{
     metrics::{Flush, Http, Ingest, Metrics, Purge},
     testing::{Database, Function, Node, Pipeline, Redis, eventually},
@@ -91,18 +91,29 @@ fn quoted(text: &str) -> Vec<&str> {
 fn named(cell: &str) -> BTreeSet<String> {
     match cell {
         "every function" => functions(),
-        _ => quoted(cell).into_iter().map(str::to_owned).collect(),
+        _ => quoted(cell).into_iter().flat_map(matching).collect(),
+    }
+}
+
+/// The functions of this name, which may end in `*`.
+fn matching(name: &str) -> BTreeSet<String> {
+    match name.strip_suffix('*') {
+        Some(beginning) => {
+            functions().into_iter().filter(|name| name.starts_with(beginning)).collect()
+        }
+        None => BTreeSet::from([name.to_owned()]),
     }
 }
 
 #[test]
 fn the_example_holds_every_setting_with_its_default() {
     let example = example();
-    let unset = |name: &str| example.get(name).filter(|_| !REQUIRED.contains(&name));
+    // BIND and PORT are set to nothing rather than left out, since a test's own would fill in.
     let defaults: Settings = example
         .iter()
         .map(|(name, value)| {
-            (name.clone(), if unset(name).is_some() { String::new() } else { value.clone() })
+            let kept = REQUIRED.contains(&name.as_str());
+            (name.clone(), if kept { value.clone() } else { String::new() })
         })
         .collect();
     for function in functions() {
@@ -110,7 +121,9 @@ fn the_example_holds_every_setting_with_its_default() {
     }
     // The one that cannot be told from the log, since it ends the function there.
     assert_eq!(example["NUM_THREADS"], "");
-    assert!(example.keys().eq(readers().keys()), "{:?} {:?}", example.keys(), readers().keys());
+    let read: BTreeSet<String> = readers().into_keys().collect();
+    let listed: BTreeSet<String> = example.into_keys().collect();
+    assert_eq!(read, listed, "each is read by some function, and no function reads others");
 }
 
 #[test]
@@ -152,10 +165,11 @@ async fn every_function_starts_with_the_example() {
 
 #[test]
 fn the_readme_lists_every_setting_its_default_and_its_readers() {
+    let mut readers = readers();
     let expected: BTreeMap<String, (String, BTreeSet<String>)> = example()
         .into_iter()
-        .zip(readers())
-        .map(|((name, value), (_, readers))| {
+        .map(|(name, value)| {
+            let readers = readers.remove(&name).unwrap_or_default();
             let default = match value.as_str() {
                 _ if REQUIRED.contains(&name.as_str()) => "required".to_owned(),
                 "" => "–".to_owned(),
@@ -255,7 +269,8 @@ fn routes_of_development() -> BTreeSet<(String, String)> {
 #[tokio::test]
 async fn no_log_and_no_answer_tells_a_secret() {
     let redis = Redis::start();
-    redis.command::<()>(&["CONFIG", "SET", "requirepass", SECRET]);
+    let set: String = redis.command(&["CONFIG", "SET", "requirepass", SECRET]);
+    assert_eq!(set, "OK");
     let with_password = |url: &str, user: &str| {
         let address = url.split_once("://").unwrap().1;
         let address = address.split_once('@').map_or(address, |(_, address)| address);
@@ -272,28 +287,42 @@ async fn no_log_and_no_answer_tells_a_secret() {
         format!("postgres://tetcore:{SECRET}@127.0.0.1:1/tetcore"),
         format!("redis://:{SECRET}@127.0.0.1:1/"),
     );
-    for (database_url, redis_url) in [good, wrong_user, unreachable] {
+    for (database_url, redis_url) in [&good, &wrong_user, &unreachable] {
+        let reachable = redis_url == &good.1;
         let settings = [
             ("DATABASE_URL", database_url.as_str()),
-            ("REDIS_URL", &redis_url),
+            ("REDIS_URL", redis_url),
             ("INGEST_TOKENS", SECRET),
             ("RUST_LOG", "trace"),
         ];
         for name in functions() {
             let Some(arguments) = arguments(&name) else {
-                if database_url.contains("nobody") || database_url.contains(":1/") {
+                if !reachable {
                     assert_discreet(&Function::refusal(&name, &settings));
                 }
                 continue;
             };
             let function = Function::start_with(&name, &settings, arguments);
+            if reachable {
+                eventually("it is ready", async || {
+                    (function.get("/readyz").await.status == 200).then_some(())
+                })
+                .await;
+            } else {
+                eventually("it complains", async || {
+                    let ready = function.get("/readyz").await.status == 200;
+                    let complains = function.log().contains("WARN");
+                    (!ready && complains).then_some(())
+                })
+                .await;
+            }
             for path in ["/", "/readyz", "/metrics", "/nodes", "/nodes/logs?peer_id=p"] {
                 assert_discreet(&function.get(path).await.text());
             }
             if name == "ws-ingest" {
-                let path = format!("/{SECRET}/audit");
-                if let Ok(mut node) = Node::connect_with(function.address(), &path, "").await {
-                    node.send("not json").await;
+                if reachable {
+                    let path = format!("/{SECRET}/audit");
+                    Node::connect(function.address(), &path).await.send("not json").await;
                     eventually("the node is heard", async || {
                         (function.metric("ingest_received_messages_total").await > 0).then_some(())
                     })
@@ -381,9 +410,10 @@ fn files(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
 #[tokio::test]
 async fn every_name_in_the_documents_exists() {
     let owner = Database::new().owner().await;
-    let columns = "SELECT relname::text FROM pg_class UNION SELECT attname::text FROM pg_attribute";
+    let names = "SELECT relname::text FROM pg_class UNION SELECT attname::text FROM pg_attribute
+                 UNION SELECT rolname::text FROM pg_roles";
     let in_database: BTreeSet<String> =
-        owner.query(columns, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+        owner.query(names, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
     let (metrics, root) = (metrics(), root());
     let mut sources = BTreeMap::new();
     for folder in ["shared", "functions", "migrations", "scripts"] {
@@ -436,9 +466,11 @@ fn looks_like_metric(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-#[test]
-fn an_error_looks_as_the_readme_shows() {
-    let (_, block) = README.split_once("```json\n").unwrap();
+#[tokio::test]
+async fn an_error_looks_as_the_readme_shows() {
+    let (before, block) = README.split_once("```json\n").unwrap();
     let shown: Value = serde_json::from_str(block.split_once("```").unwrap().0).unwrap();
-    assert_eq!(shown, json!(null));
+    let path = *quoted(before).iter().rfind(|quoted| quoted.starts_with('/')).unwrap();
+    let settings = [("DATABASE_URL", "postgres://127.0.0.1:1/none")];
+    assert_eq!(Function::start("query-nodes", &settings).get(path).await.json(), shown);
 }

@@ -6,6 +6,7 @@ mod worker;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    num::NonZeroU16,
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -18,6 +19,7 @@ use shared::{
     http::{self, Routes},
     metrics::{Flush, Metrics},
     queue::{self, Consumer},
+    retention::LogExpiry,
     service::{self, Shutdown},
 };
 use tokio::task::JoinSet;
@@ -42,13 +44,13 @@ struct Config {
     queue_prefix: String,
     /// How many shards the queue has; ws-ingest must be told the same.
     #[serde(default = "default_queue_shards", deserialize_with = "config::number")]
-    queue_shards: u16,
+    queue_shards: NonZeroU16,
     /// Workers for each shard, with a connection to PostgreSQL each.
     #[serde(default = "default_flush_workers", deserialize_with = "config::number")]
-    flush_workers: u16,
+    flush_workers: NonZeroU16,
     /// Hours after which messages expire, from which the width of partitions follows.
-    #[serde(default = "default_log_expiry_h", deserialize_with = "config::number")]
-    log_expiry_h: i32,
+    #[serde(default)]
+    log_expiry_h: LogExpiry,
 }
 
 fn default_bind() -> IpAddr {
@@ -60,16 +62,12 @@ fn default_port() -> u16 {
 fn default_queue_prefix() -> String {
     "tetcore".to_owned()
 }
-fn default_queue_shards() -> u16 {
-    1
+fn default_queue_shards() -> NonZeroU16 {
+    NonZeroU16::MIN
 }
-fn default_flush_workers() -> u16 {
-    2
+fn default_flush_workers() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(1)
 }
-fn default_log_expiry_h() -> i32 {
-    280_320
-}
-
 /// Drains the queue of telemetry into PostgreSQL. Settings come from the environment.
 #[derive(clap::Parser)]
 struct Arguments {
@@ -82,16 +80,14 @@ struct Arguments {
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result<()> {
-    anyhow::ensure!(config.queue_shards > 0, "QUEUE_SHARDS: must be at least 1");
-    anyhow::ensure!(config.flush_workers > 0, "FLUSH_WORKERS: must be at least 1");
     let metrics = Metrics::default();
     let counts = Flush::new(&metrics);
     let consumer = |shard| Consumer::new(&config.redis_url, &config.queue_prefix, shard);
 
     let mut workers = JoinSet::new();
     let mut in_hand = Vec::new();
-    for shard in
-        (0..config.queue_shards).flat_map(|shard| (0..config.flush_workers).map(move |_| shard))
+    for shard in (0..config.queue_shards.get())
+        .flat_map(|shard| (0..config.flush_workers.get()).map(move |_| shard))
     {
         let worker = Worker::new(consumer(shard), config.database_url.clone(), counts.clone());
         in_hand.push(worker.oldest());
@@ -106,7 +102,7 @@ async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result
     }
 
     let pool = db::Pool::new(&config.database_url, env!("CARGO_PKG_NAME"), 1, STATEMENT_TIMEOUT)?;
-    let shards = (0..config.queue_shards).map(consumer).collect();
+    let shards = (0..config.queue_shards.get()).map(consumer).collect();
     let gauges = Arc::new(Gauges::new(counts, pool, shards, in_hand));
     let measured = Arc::clone(&gauges);
     let routes = Routes::new(&metrics)

@@ -15,6 +15,7 @@ use shared::{
     envelope::Envelope,
     metrics::Flush,
     queue::{Consumer, Size},
+    retention::{self, LogExpiry},
     service::Shutdown,
 };
 use tokio::{sync::Mutex, time::sleep};
@@ -29,13 +30,11 @@ const PARTITIONS_RETRY: Duration = Duration::from_mins(1);
 const SESSION: &str = "-c lock_timeout=200ms";
 
 /// Makes the partitions of the next days, again and again until `shutdown`.
-pub async fn make_partitions(url: db::Url, expiry_h: i32, shutdown: Shutdown) {
+pub async fn make_partitions(url: db::Url, expiry: LogExpiry, shutdown: Shutdown) {
     loop {
         let made = async {
             let client = db::connect(&url, env!("CARGO_PKG_NAME"), SESSION).await?;
-            let sql = "SELECT make_partitions(make_interval(hours => $1))";
-            let row = client.query_one(sql, &[&expiry_h]).await.context("making partitions")?;
-            Ok::<i32, anyhow::Error>(row.get(0))
+            retention::make_partitions(&client, expiry).await.context("making partitions")
         };
         let pause = match made.await {
             Ok(made) => {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use shared::{
-    config, db,
+    db,
+    retention::{self, LogExpiry},
     service::{self, Shutdown},
 };
 
@@ -21,12 +22,8 @@ struct Config {
     /// The database, as the owner of its tables.
     database_url: db::Url,
     /// Hours that rows are kept; the width of the first partitions follows from it.
-    #[serde(default = "default_log_expiry_h", deserialize_with = "config::number")]
-    log_expiry_h: u32,
-}
-
-fn default_log_expiry_h() -> u32 {
-    280_320
+    #[serde(default)]
+    log_expiry_h: LogExpiry,
 }
 
 async fn migrate(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
@@ -48,11 +45,10 @@ async fn migrate(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     }
     db.batch_execute(include_str!("comment_history.sql")).await?;
 
-    let made: i32 = db
-        .query_one(include_str!("make_partitions.sql"), &[&i64::from(config.log_expiry_h)])
+    // A fresh database can take rows at once.
+    let made = retention::make_partitions(&db, config.log_expiry_h)
         .await
-        .with_context(|| format!("making partitions for LOG_EXPIRY_H={}", config.log_expiry_h))?
-        .get(0);
+        .context("making partitions for LOG_EXPIRY_H")?;
     println!("made {made} partitions");
     Ok(())
 }

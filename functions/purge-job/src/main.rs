@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     config, db, http,
     metrics::{self, Metrics},
+    retention::LogExpiry,
     service::{self, Shutdown},
 };
 
@@ -41,8 +42,8 @@ struct Config {
     /// The database, as the owner of its tables.
     database_url: db::Url,
     /// Hours that rows are kept, audit rows excepted.
-    #[serde(default = "default_log_expiry_h", deserialize_with = "config::number")]
-    log_expiry_h: u32,
+    #[serde(default)]
+    log_expiry_h: LogExpiry,
     /// Seconds from the end of a run to the next, with `--loop`.
     #[serde(default = "default_purge_interval_s", deserialize_with = "config::number")]
     purge_interval_s: u64,
@@ -52,10 +53,6 @@ struct Config {
     /// The port that `--loop` answers on.
     #[serde(default = "default_port", deserialize_with = "config::number")]
     port: u16,
-}
-
-fn default_log_expiry_h() -> u32 {
-    280_320
 }
 
 fn default_purge_interval_s() -> u64 {

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::{
     db::{self, SqlState},
+    retention::{self, LogExpiry},
     service::Shutdown,
 };
 
@@ -49,7 +50,7 @@ pub(crate) struct Summary {
 /// to stop before that.
 pub(crate) async fn run(
     db: &db::Client,
-    log_expiry_h: u32,
+    log_expiry_h: LogExpiry,
     dry_run: bool,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Option<Summary>> {
@@ -64,9 +65,9 @@ pub(crate) async fn run(
         locked.context("waiting for another purge")?;
     }
     let start = db
-        .query_one(include_str!("start.sql"), &[&i64::from(log_expiry_h)])
+        .query_one(include_str!("start.sql"), &[&log_expiry_h.hours()])
         .await
-        .with_context(|| format!("LOG_EXPIRY_H={log_expiry_h}"))?;
+        .context("LOG_EXPIRY_H")?;
     let mut purge = Purge {
         db,
         shutdown,
@@ -105,16 +106,15 @@ struct Purge<'a> {
 }
 
 impl Purge<'_> {
-    async fn make_partitions(&mut self, log_expiry_h: u32) -> anyhow::Result<()> {
+    async fn make_partitions(&mut self, log_expiry_h: LogExpiry) -> anyhow::Result<()> {
         if self.summary.dry_run {
             return Ok(());
         }
         // Whoever waits for a table makes everyone after it wait as well.
         self.db.batch_execute("SET lock_timeout = '200ms'").await?;
-        let sql = include_str!("make_partitions.sql");
-        let hours = i64::from(log_expiry_h);
-        match self.patiently(async || self.db.query_one(sql, &[&hours]).await).await? {
-            Some(made) => self.summary.partitions_made = made.get(0),
+        let make = async || retention::make_partitions(self.db, log_expiry_h).await;
+        match self.patiently(make).await? {
+            Some(made) => self.summary.partitions_made = made,
             None => self.postpone("make partitions"),
         }
         self.db.batch_execute("RESET lock_timeout").await?;

@@ -117,11 +117,7 @@ impl Buffer {
             if !self.is_full() {
                 return Room::Free;
             }
-            let quiet = self
-                .start
-                .elapsed()
-                .saturating_sub(Duration::from_millis(self.progress_ms.load(Relaxed)));
-            let Some(left) = self.patience.checked_sub(quiet).filter(|left| !left.is_zero()) else {
+            let Some(left) = self.patience_left() else {
                 return Room::Stalled;
             };
             let freed = self.room.notified();
@@ -132,6 +128,13 @@ impl Buffer {
         }
     }
 
+    /// How long the envelopes that are stuck may stay so; none when that has passed.
+    fn patience_left(&self) -> Option<Duration> {
+        let progress = Duration::from_millis(self.progress_ms.load(Relaxed));
+        let quiet = self.start.elapsed().saturating_sub(progress);
+        self.patience.checked_sub(quiet).filter(|left| !left.is_zero())
+    }
+
     /// Whether it holds as much as it may.
     pub fn is_full(&self) -> bool {
         self.bytes.load(Relaxed) >= self.most_bytes
@@ -140,10 +143,11 @@ impl Buffer {
     /// Adds a message, with what is known of its peer where `peer` says so. `envelope` tells the
     /// peer's last envelope, and is told the new one.
     ///
-    /// A full buffer drops the message; connections ask for [`room`](Self::room) before they
-    /// read, so this happens only after it has stalled.
+    /// A buffer that has stalled drops the message. One that is only full takes it, since
+    /// connections ask for [`room`](Self::room) before they read: it is of the few that each
+    /// thread had in hand when the buffer became full.
     pub fn log(&self, lane: usize, log: &Log<'_>, peer: impl FnOnce(u64) -> Option<Peer>) {
-        if self.is_full() {
+        if self.is_full() && self.patience_left().is_none() {
             self.metrics.dropped.with_label_values(&["buffer_full"]).inc();
             return;
         }

@@ -144,9 +144,10 @@ impl Config {
             self.ws_max_payload <= MOST_PAYLOAD,
             "WS_MAX_PAYLOAD: must be at most {MOST_PAYLOAD}, which is what jsonb holds"
         );
+        // A quarter of it is for unfinished messages, whose memory doubles as they grow.
         anyhow::ensure!(
-            self.ingest_buffer_bytes >= self.ws_max_payload as usize,
-            "INGEST_BUFFER_BYTES: must hold at least one message of WS_MAX_PAYLOAD"
+            self.ingest_buffer_bytes / 8 >= self.ws_max_payload as usize,
+            "INGEST_BUFFER_BYTES: must be at least 8 times WS_MAX_PAYLOAD"
         );
         Ok(())
     }

@@ -108,13 +108,21 @@ impl Server {
         };
         let service = service_fn(|request| {
             let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.answer(request, peer).await) }
+            async move {
+                let mut response = server.answer(request, peer).await;
+                // One request a connection. hyper's setting for that would also put a `close`
+                // behind the `upgrade` of a handshake, which strict clients refuse.
+                if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    let close = header::HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let result = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MOST_HEAD)
-            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
             .await;

@@ -123,7 +123,7 @@ async fn nothing_is_dropped_while_the_queue_makes_progress() {
         ("QUEUE_MAX_BYTES", "1_048_576"),
     ];
     let pipeline = Pipeline::start_with(&settings);
-    let senders: Vec<JoinHandle<()>> = (0..4)
+    let senders: Vec<JoinHandle<Node>> = (0..4)
         .map(|_| {
             let address = pipeline.ingest.address().to_owned();
             tokio::spawn(async move {
@@ -131,6 +131,8 @@ async fn nothing_is_dropped_while_the_queue_makes_progress() {
                 for _ in 0..10 {
                     node.raw(&messages(1000)).await;
                 }
+                // Open, so that no reset destroys what is still in the kernel.
+                node
             })
         })
         .collect();
@@ -147,7 +149,7 @@ async fn nothing_is_dropped_while_the_queue_makes_progress() {
     assert!(waited > 0, "the queue was full");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_before_the_end_is_stored() {
     let Pipeline { database, ingest, flush, .. } = Pipeline::start();
     let going = Arc::new(AtomicBool::new(true));
@@ -157,8 +159,12 @@ async fn what_was_read_before_the_end_is_stored() {
             let (address, going) = (ingest.address().to_owned(), Arc::clone(&going));
             tokio::spawn(async move {
                 let mut node = Node::connect(&address, "/").await;
-                // Half of them as fast as they can, half of them in small steps.
-                let burst = messages(if number % 2 == 0 { 200 } else { 1 });
+                // Half of them more than can be read, half of them in small steps.
+                let burst = if number % 2 == 0 {
+                    masked(true, 2, br#"{"msg":"a"}"#).repeat(10_000)
+                } else {
+                    messages(1)
+                };
                 while going.load(Relaxed) && node.try_raw(&burst).await {
                     if number % 2 == 1 {
                         sleep(Duration::from_millis(1)).await;
@@ -183,6 +189,7 @@ async fn what_was_read_before_the_end_is_stored() {
     eventually("the log is complete", || async { log.text().contains("stopped").then_some(()) })
         .await;
     let drained = log.event("drained");
+    eprintln!("DEBUG {}", log.text());
     let (received, queued) = (drained["received"].as_i64(), drained["queued"].as_i64());
     assert!(received > Some(20_000) && received == queued, "{drained}");
     assert!(!log.text().contains("in time"), "{}", log.text());

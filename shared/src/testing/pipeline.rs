@@ -2,12 +2,16 @@
 
 use super::{Database, Function, Node, Redis, eventually, metric, unique};
 
-/// ws-ingest alone, with a queue of its own on the Redis that this process shares.
-#[must_use]
-pub fn ingest(settings: &[(&str, &str)]) -> Function {
+/// ws-ingest alone, ready, with a queue of its own on the Redis that this process shares.
+pub async fn ingest(settings: &[(&str, &str)]) -> Function {
     let (url, prefix) = (Redis::shared().url(), unique("test"));
     let own = [("REDIS_URL", url.as_str()), ("QUEUE_PREFIX", prefix.as_str())];
-    Function::start("ws-ingest", &[&own, settings].concat())
+    let ingest = Function::start("ws-ingest", &[&own, settings].concat());
+    eventually("ws-ingest is ready", || async {
+        ingest.get("/readyz").await.status.is_success().then_some(())
+    })
+    .await;
+    ingest
 }
 
 /// Everything between a node's socket and the database.

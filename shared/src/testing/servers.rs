@@ -19,6 +19,8 @@ const START: Duration = Duration::from_mins(1);
 /// A server process on a free port, its data in a folder of its own.
 struct Server {
     script: &'static str,
+    /// The signal that ends it at once; SIGKILL would leave PostgreSQL's shared memory behind.
+    end: &'static str,
     environment: &'static [(&'static str, &'static str)],
     arguments: Vec<String>,
     folder: TempDir,
@@ -29,11 +31,12 @@ struct Server {
 impl Server {
     fn new(
         script: &'static str,
+        end: &'static str,
         environment: &'static [(&'static str, &'static str)],
         arguments: Vec<String>,
     ) -> Self {
         let folder = TempDir::with_prefix("tetcore-").unwrap();
-        Self { script, environment, arguments, folder, port: free_port(), process: None }
+        Self { script, end, environment, arguments, folder, port: free_port(), process: None }
     }
 
     fn start(&mut self) {
@@ -85,9 +88,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
+        if self.process.is_some() {
+            self.stop(self.end);
         }
     }
 }
@@ -120,7 +122,7 @@ impl Postgres {
     #[must_use]
     pub fn start() -> Self {
         let mut postgres = Self {
-            server: Server::new("postgres", &[("PG_FSYNC", "off")], Vec::new()),
+            server: Server::new("postgres", "-QUIT", &[("PG_FSYNC", "off")], Vec::new()),
             template: OnceLock::new(),
         };
         postgres.resume();
@@ -129,7 +131,7 @@ impl Postgres {
 
     /// Ends every process of the server at once, as a crash would.
     pub fn crash(&mut self) {
-        self.server.stop("-QUIT");
+        self.server.stop(self.server.end);
     }
 
     /// Starts the server again, with its data.
@@ -252,7 +254,7 @@ impl Redis {
     /// Starts a server of this test's own.
     #[must_use]
     pub fn start() -> Self {
-        let mut redis = Self { server: Server::new("redis", &[], Vec::new()) };
+        let mut redis = Self { server: Server::new("redis", "-KILL", &[], Vec::new()) };
         redis.resume();
         redis
     }
@@ -266,7 +268,7 @@ impl Redis {
 
     /// Ends the server; what it held is gone.
     pub fn stop(&mut self) {
-        self.server.stop("-KILL");
+        self.server.stop(self.server.end);
     }
 
     /// Stops the server in its tracks, connections open, until [`thaw`](Self::thaw).
