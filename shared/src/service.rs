@@ -1,6 +1,6 @@
 //! The bracket around every function: logs, settings, threads, signals and the exit code.
 
-use std::{future::Future, num::NonZeroUsize, process::ExitCode};
+use std::{future::Future, process::ExitCode};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,7 @@ pub use tokio_util::task::TaskTracker;
 struct Process {
     /// Worker threads; by default one for each processor.
     #[serde(default, deserialize_with = "config::optional_number")]
-    num_threads: Option<NonZeroUsize>,
+    num_threads: Option<usize>,
     /// Which log lines are written, as tracing-subscriber's `EnvFilter` reads it.
     #[serde(default = "default_log")]
     rust_log: String,
@@ -85,7 +85,8 @@ where
 {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = process.num_threads {
-        builder.worker_threads(threads.get());
+        anyhow::ensure!(threads > 0, "NUM_THREADS: at least 1 thread is needed");
+        builder.worker_threads(threads);
     }
     builder.enable_all().build()?.block_on(async {
         let shutdown = Shutdown::new();
