@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use self::{
     params::{Cursor, Limit, Time},
     problem::{Error, Result},
-    server::{HEADER_TIMEOUT, bind, retry_accept, serve},
+    server::{HEADER_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
 };
 use crate::metrics::Metrics;
 

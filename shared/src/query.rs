@@ -1,10 +1,6 @@
 //! What every query function has: the same settings, a pool of connections, and the routes.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroUsize,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +21,10 @@ pub struct Config {
     /// Where messages are stored; the role `tetcore_query` has all the rights that are needed.
     pub database_url: Url,
     /// The address to listen on.
-    #[serde(default = "default_bind")]
+    #[serde(default = "http::default_bind")]
     pub bind: IpAddr,
     /// The port to listen on.
-    #[serde(default = "default_port", deserialize_with = "config::number")]
+    #[serde(default = "http::default_port", deserialize_with = "config::number")]
     pub port: u16,
     /// Connections to the database, opened when they are needed.
     #[serde(default = "default_db_pool_size", deserialize_with = "config::number")]
@@ -38,12 +34,6 @@ pub struct Config {
     pub max_response_bytes: usize,
 }
 
-fn default_bind() -> IpAddr {
-    Ipv4Addr::UNSPECIFIED.into()
-}
-fn default_port() -> u16 {
-    8080
-}
 fn default_db_pool_size() -> NonZeroUsize {
     NonZeroUsize::MIN.saturating_add(3)
 }

@@ -12,6 +12,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU16,
     str::FromStr,
     time::{Duration, Instant},
 };
@@ -74,6 +75,18 @@ impl Serialize for Url {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// The default of `QUEUE_PREFIX`, with which all keys begin.
+#[must_use]
+pub fn default_prefix() -> String {
+    "tetcore".to_owned()
+}
+
+/// The default of `QUEUE_SHARDS`, of which producers and consumers must have the same number.
+#[must_use]
+pub fn default_shards() -> NonZeroU16 {
+    NonZeroU16::MIN
 }
 
 /// A connection that is opened when it is needed, and anew after it broke.

@@ -81,9 +81,9 @@ async fn every_sample_is_stored_once_in_its_normal_form() {
                     // As sent before 2021.
                     let line_feed = format!("{line}\n");
                     if text {
-                        node.send_text(&line_feed).await
+                        node.send_text(&line_feed).await;
                     } else {
-                        node.send(line).await
+                        node.send(line).await;
                     }
                     expected.push((Some(sender.clone()), audit, normal_form(line)));
                 }

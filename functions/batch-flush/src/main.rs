@@ -4,13 +4,7 @@ mod store;
 mod upkeep;
 mod worker;
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    num::NonZeroU16,
-    process::ExitCode,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, num::NonZeroU16, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser as _;
 use serde::{Deserialize, Serialize};
@@ -34,16 +28,16 @@ struct Config {
     /// Where messages are stored; the role `tetcore_flush` has all the rights that are needed.
     database_url: db::Url,
     /// The address to listen on.
-    #[serde(default = "default_bind")]
+    #[serde(default = "http::default_bind")]
     bind: IpAddr,
     /// The port to listen on.
-    #[serde(default = "default_port", deserialize_with = "config::number")]
+    #[serde(default = "http::default_port", deserialize_with = "config::number")]
     port: u16,
     /// What the queue's keys begin with.
-    #[serde(default = "default_queue_prefix")]
+    #[serde(default = "queue::default_prefix")]
     queue_prefix: String,
     /// How many shards the queue has; ws-ingest must be told the same.
-    #[serde(default = "default_queue_shards", deserialize_with = "config::number")]
+    #[serde(default = "queue::default_shards", deserialize_with = "config::number")]
     queue_shards: NonZeroU16,
     /// Workers for each shard, with a connection to PostgreSQL each.
     #[serde(default = "default_flush_workers", deserialize_with = "config::number")]
@@ -53,18 +47,6 @@ struct Config {
     log_expiry_h: LogExpiry,
 }
 
-fn default_bind() -> IpAddr {
-    Ipv4Addr::UNSPECIFIED.into()
-}
-fn default_port() -> u16 {
-    8080
-}
-fn default_queue_prefix() -> String {
-    "tetcore".to_owned()
-}
-fn default_queue_shards() -> NonZeroU16 {
-    NonZeroU16::MIN
-}
 fn default_flush_workers() -> NonZeroU16 {
     NonZeroU16::MIN.saturating_add(1)
 }

@@ -3,11 +3,7 @@
 
 mod purge;
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::IpAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use serde::{Deserialize, Serialize};
@@ -48,23 +44,15 @@ struct Config {
     #[serde(default = "default_purge_interval_s", deserialize_with = "config::number")]
     purge_interval_s: u64,
     /// The address that `--loop` answers on.
-    #[serde(default = "default_bind")]
+    #[serde(default = "http::default_bind")]
     bind: IpAddr,
     /// The port that `--loop` answers on.
-    #[serde(default = "default_port", deserialize_with = "config::number")]
+    #[serde(default = "http::default_port", deserialize_with = "config::number")]
     port: u16,
 }
 
 fn default_purge_interval_s() -> u64 {
     600
-}
-
-fn default_bind() -> IpAddr {
-    Ipv4Addr::UNSPECIFIED.into()
-}
-
-fn default_port() -> u16 {
-    8080
 }
 
 async fn purge_job(options: Options, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {

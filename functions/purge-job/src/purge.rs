@@ -112,8 +112,8 @@ impl Purge<'_> {
         }
         // Whoever waits for a table makes everyone after it wait as well.
         self.db.batch_execute("SET lock_timeout = '200ms'").await?;
-        let make = async || retention::make_partitions(self.db, log_expiry_h).await;
-        match self.patiently(make).await? {
+        let attempt = async || retention::make_partitions(self.db, log_expiry_h).await;
+        match self.patiently(attempt).await? {
             Some(made) => self.summary.partitions_made = made,
             None => self.postpone("make partitions"),
         }

@@ -1,11 +1,11 @@
 //! The settings of ws-ingest.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{net::IpAddr, num::NonZeroU16};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
-use shared::{config, queue};
+use shared::{config, http, queue};
 
 /// A variable each, named like the field in capitals.
 #[derive(Debug, Deserialize, Serialize)]
@@ -13,17 +13,17 @@ pub struct Config {
     /// Where the queue is.
     pub redis_url: queue::Url,
     /// The address to listen on.
-    #[serde(default = "default_bind")]
+    #[serde(default = "http::default_bind")]
     pub bind: IpAddr,
     /// The port to listen on.
-    #[serde(default = "default_port", deserialize_with = "config::number")]
+    #[serde(default = "http::default_port", deserialize_with = "config::number")]
     pub port: u16,
     /// What the queue's keys begin with.
-    #[serde(default = "default_queue_prefix")]
+    #[serde(default = "queue::default_prefix")]
     pub queue_prefix: String,
     /// How many shards the queue has; batch-flush must be told the same.
-    #[serde(default = "default_queue_shards", deserialize_with = "config::number")]
-    pub queue_shards: u16,
+    #[serde(default = "queue::default_shards", deserialize_with = "config::number")]
+    pub queue_shards: NonZeroU16,
     /// Bytes that may wait in Redis, over all shards.
     #[serde(default = "default_queue_max_bytes", deserialize_with = "config::number")]
     pub queue_max_bytes: u64,
@@ -77,18 +77,6 @@ pub struct Config {
     pub shutdown_timeout_s: u64,
 }
 
-fn default_bind() -> IpAddr {
-    Ipv4Addr::UNSPECIFIED.into()
-}
-fn default_port() -> u16 {
-    8080
-}
-fn default_queue_prefix() -> String {
-    "tetcore".to_owned()
-}
-fn default_queue_shards() -> u16 {
-    1
-}
 fn default_queue_max_bytes() -> u64 {
     1 << 30
 }
@@ -130,7 +118,6 @@ impl Config {
     /// Refuses what fits its type but cannot work.
     pub fn check(&self) -> anyhow::Result<()> {
         let at_least_one = [
-            ("QUEUE_SHARDS", u64::from(self.queue_shards)),
             ("DB_BATCH_SIZE", self.db_batch_size.into()),
             ("HEARTBEAT_INTERVAL", self.heartbeat_interval),
             ("CLIENT_TIMEOUT_S", self.client_timeout_s),

@@ -37,7 +37,7 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let counts = Ingest::new(&metrics);
 
-    let lanes = usize::from(config.queue_shards)
+    let lanes = usize::from(config.queue_shards.get())
         .max(std::thread::available_parallelism().map_or(1, usize::from));
     let (buffer, outlets) = Buffer::new(
         counts.clone(),
@@ -47,13 +47,13 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Duration::from_millis(config.backpressure_max_ms),
     );
     let producer = |shard| {
-        let most_bytes = config.queue_max_bytes / u64::from(config.queue_shards);
+        let most_bytes = config.queue_max_bytes / u64::from(config.queue_shards.get());
         Producer::new(&config.redis_url, &config.queue_prefix, shard, most_bytes)
     };
     let fill = Duration::from_millis(config.db_save_latency_ms / FILL_SHARE);
     let mut pushers = JoinSet::new();
     for (lane, (outlet, shard)) in
-        outlets.into_iter().zip((0..config.queue_shards).cycle()).enumerate()
+        outlets.into_iter().zip((0..config.queue_shards.get()).cycle()).enumerate()
     {
         tokio::spawn(Arc::clone(&buffer).seal_by_age(lane, fill));
         pushers.spawn(Arc::clone(&buffer).push(producer(shard), outlet));

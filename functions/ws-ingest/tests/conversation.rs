@@ -151,7 +151,7 @@ async fn fragments_are_put_together_up_to_the_limit() {
         .map(|(last, others)| (*last, others.to_vec()))
         .unwrap();
     for (number, part) in others.into_iter().enumerate() {
-        node.frame(false, if number == 0 { 1 } else { 0 }, part).await;
+        node.frame(false, u8::from(number == 0), part).await;
         echo(&mut node, b"between fragments").await;
     }
     node.frame(true, 0, last).await;

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -153,18 +153,13 @@ async fn nothing_is_dropped_while_the_queue_makes_progress() {
 async fn what_was_read_before_the_end_is_stored() {
     let Pipeline { database, ingest, flush, .. } = Pipeline::start();
     let going = Arc::new(AtomicBool::new(true));
-    let codes = Arc::new(AtomicI64::new(0));
     let senders: Vec<JoinHandle<Option<u16>>> = (0..8)
         .map(|number| {
             let (address, going) = (ingest.address().to_owned(), Arc::clone(&going));
             tokio::spawn(async move {
                 let mut node = Node::connect(&address, "/").await;
-                // Half of them more than can be read, half of them in small steps.
-                let burst = if number % 2 == 0 {
-                    masked(true, 2, br#"{"msg":"a"}"#).repeat(10_000)
-                } else {
-                    messages(1)
-                };
+                // Half of them as fast as they can, half of them in small steps.
+                let burst = messages(if number % 2 == 0 { 200 } else { 1 });
                 while going.load(Relaxed) && node.try_raw(&burst).await {
                     if number % 2 == 1 {
                         sleep(Duration::from_millis(1)).await;
@@ -184,16 +179,14 @@ async fn what_was_read_before_the_end_is_stored() {
     going.store(false, Relaxed);
     assert_eq!(status.code(), Some(0));
     for sender in senders {
-        codes.fetch_add(i64::from(sender.await.unwrap() == Some(1001)), Relaxed);
+        assert_eq!(sender.await.unwrap(), Some(1001), "everyone is told that it goes away");
     }
     eventually("the log is complete", || async { log.text().contains("stopped").then_some(()) })
         .await;
     let drained = log.event("drained");
-    eprintln!("DEBUG {}", log.text());
     let (received, queued) = (drained["received"].as_i64(), drained["queued"].as_i64());
     assert!(received > Some(20_000) && received == queued, "{drained}");
     assert!(!log.text().contains("in time"), "{}", log.text());
-    assert_eq!(codes.load(Relaxed), 8, "everyone was told that it goes away");
 
     eventually("the queue is empty", || async {
         (flush.metric("queue_messages").await == 0).then_some(())

@@ -1,6 +1,12 @@
 //! Listening, accepting and ending in order.
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use hyper::{server::conn::http1, service::service_fn};
@@ -19,6 +25,18 @@ const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long requests under way may still take after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The default of `BIND`: every address of the machine.
+#[must_use]
+pub fn default_bind() -> IpAddr {
+    Ipv4Addr::UNSPECIFIED.into()
+}
+
+/// The default of `PORT`.
+#[must_use]
+pub fn default_port() -> u16 {
+    8080
+}
 
 /// Listens on `address` and `port`, 0 for any free one, and logs where.
 ///

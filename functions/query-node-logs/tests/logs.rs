@@ -1,0 +1,273 @@
+//! What `GET /nodes/logs` answers.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use serde_json::{Value, json};
+use shared::testing::{Answer, Database, Function, Postgres, eventually, get, request};
+
+/// A peer's connections 1 and 2, and rows 1 to `$2` of them: two in each second from 2026-01-01 on,
+/// of three types in turn, every second one audit, with one of two targets or none.
+const ROWS: &str = r#"
+    WITH connections AS (
+        INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
+        SELECT hashtext($1) * 2::bigint + number, '192.0.2.' || number, $1, '2026-01-01Z', number = 1, node_id($1), '2026-01-01Z'
+        FROM generate_series(1, 2) AS number
+    )
+    INSERT INTO tetcore_logs (id, created_at, peer_connection_id, node_id, audit, msg, logs)
+    SELECT number, timestamptz '2026-01-01Z' + interval '1 second' * (number / 2),
+           hashtext($1) * 2::bigint + 1 + number % 2, node_id($1), number % 2 = 0, msg,
+           jsonb_build_object('msg', msg, 'number', number)
+           || CASE number % 4 WHEN 0 THEN '{"target": "sync"}' WHEN 1 THEN '{"target": "peer-set"}' ELSE '{}' END::jsonb
+    FROM generate_series(1, $2::int) AS number,
+         LATERAL (SELECT (ARRAY['system.interval', 'block.import', NULL])[number % 3 + 1]) AS type (msg)"#;
+
+fn start(database: &Database, settings: &[(&str, &str)]) -> Function {
+    let url = database.url("tetcore_query");
+    Function::start("query-node-logs", &[&[("DATABASE_URL", url.as_str())], settings].concat())
+}
+
+async fn with_rows(peer: &str, rows: i32) -> Database {
+    let database = Database::new();
+    database.owner().await.execute(ROWS, &[&peer, &rows]).await.unwrap();
+    database
+}
+
+fn numbers(answer: &Answer) -> Vec<i64> {
+    let number = |entry: &Value| entry["logs"]["number"].as_i64().unwrap();
+    answer.json().as_array().unwrap().iter().map(number).collect()
+}
+
+/// All pages from `path` on, and how many there were.
+async fn pages(function: &Function, path: &str) -> (Vec<i64>, usize) {
+    let mut next = Some(path.to_owned());
+    let (mut all, mut count) = (Vec::new(), 0);
+    while let Some(path) = next {
+        let answer = function.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        all.extend(numbers(&answer));
+        count += 1;
+        next = answer.next();
+    }
+    (all, count)
+}
+
+#[tokio::test]
+async fn an_entry_is_as_it_was_in_0_1_4() {
+    let database = with_rows("12D3&Koo", 1).await;
+    let owner = database.owner().await;
+    // Another node's rows, and those of nobody yet.
+    owner.execute(ROWS, &[&"other", &10]).await.unwrap();
+    owner.execute("UPDATE tetcore_logs SET node_id = NULL WHERE id > 5", &[]).await.unwrap();
+    let function = start(&database, &[]);
+    let answer = function.get("/nodes/logs?peer_id=12D3%26Koo").await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let logs = json!({ "msg": "block.import", "number": 1, "target": "peer-set" });
+    assert_eq!(
+        answer.json(),
+        json!([{
+            "ip_addr": "192.0.2.2",
+            "peer_id": "12D3&Koo",
+            "msg": "block.import",
+            "created_at": "2026-01-01T00:00:00",
+            "logs": logs,
+        }])
+    );
+    assert_eq!(function.get("/nodes/logs?peer_id=nobody").await.text(), "[]");
+    assert_eq!(numbers(&function.get("/nodes/logs?peer_id=other").await), [5, 4, 3, 2, 1]);
+    assert_eq!(start(&Database::new(), &[]).get("/nodes/logs?peer_id=a").await.text(), "[]");
+}
+
+#[tokio::test]
+async fn numbers_come_back_as_they_were_sent() {
+    let database = with_rows("peer", 1).await;
+    let huge = r#"{"n": 12345678901234567890123456789.5, "tiny": 0.10, "number": 1}"#;
+    let sql = format!(
+        "UPDATE tetcore_logs SET logs = '{huge}', created_at = '2026-01-01T00:00:00.000001Z'"
+    );
+    database.owner().await.execute(&sql, &[]).await.unwrap();
+    let text = start(&database, &[]).get("/nodes/logs?peer_id=peer").await.text();
+    assert!(text.contains(huge) && text.contains("\"2026-01-01T00:00:00.000001\""), "{text}");
+}
+
+#[tokio::test]
+async fn filters() {
+    let database = with_rows("peer", 1200).await;
+    let function = start(&database, &[]);
+    // Row n is of second n / 2.
+    for (query, count) in [
+        ("", 100),
+        ("limit=10000", 1200),
+        ("limit=10000&msg=block.import", 400),
+        ("limit=10000&msg=block", 0),
+        ("limit=10000&target=sync", 300),
+        ("limit=10000&target=peer-set&msg=system.interval", 100),
+        ("start_time=2026-01-01T00:09:59", 3),
+        ("start_time=2026-01-01T00:09:59.000001", 1),
+        ("end_time=2026-01-01T00:00:01", 3),
+        ("end_time=2026-01-01T00:00:00.999999", 1),
+        ("start_time=2026-01-01T00:00:10&end_time=2026-01-01T00:00:12", 6),
+        ("start_time=2026-01-01T02:00:10%2B02:00&end_time=2025-12-31T19:00:12-05:00", 6),
+        ("start_time=2026-01-01T00:00:10Z&end_time=2026-01-01T00:00:12Z&msg=block.import", 2),
+        (
+            "start_time=2026-01-01T00:00:10&end_time=2026-01-01T00:00:12&target=sync&msg=system.interval",
+            1,
+        ),
+        ("start_time=2026-01-01T00:00:12&end_time=2026-01-01T00:00:10", 0),
+        ("start_time=0001-01-01T00:00:00&end_time=9999-12-31T23:59:59&limit=3", 3),
+        ("limit=1", 1),
+    ] {
+        let answer = function.get(&format!("/nodes/logs?peer_id=peer&{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        let numbers = numbers(&answer);
+        assert_eq!(numbers.len(), count, "{query}: {numbers:?}");
+        assert!(numbers.is_sorted_by(|newer, older| newer > older), "newest first: {numbers:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_of_the_future_is_not_asked_for_by_default() {
+    let database = with_rows("peer", 3).await;
+    let sql = "UPDATE tetcore_logs SET created_at = now() + interval '1 hour' WHERE id = 3";
+    database.owner().await.execute(sql, &[]).await.unwrap();
+    let function = start(&database, &[]);
+    assert_eq!(numbers(&function.get("/nodes/logs?peer_id=peer").await), [2, 1]);
+    let (all, _) =
+        pages(&function, "/nodes/logs?peer_id=peer&end_time=2999-01-01T00:00:00&limit=1").await;
+    assert_eq!(all, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn every_row_is_on_one_page() {
+    let database = with_rows("peer", 1000).await;
+    // More rows of one moment than a page holds.
+    let sql =
+        "UPDATE tetcore_logs SET created_at = '2026-01-01T00:02:00Z' WHERE id BETWEEN 200 AND 240";
+    database.owner().await.execute(sql, &[]).await.unwrap();
+    let function = start(&database, &[]);
+    let newest_first: Vec<i64> = (1..=1000).rev().collect();
+    for (query, count) in
+        [("limit=7", 143), ("limit=10", 101), ("", 11), ("limit=1000", 2), ("limit=1001", 1)]
+    {
+        let (all, pages) = pages(&function, &format!("/nodes/logs?peer_id=peer&{query}")).await;
+        let mut sorted = all.clone();
+        sorted.sort_unstable_by(|left, right| right.cmp(left));
+        assert_eq!((&sorted, pages), (&newest_first, count), "{query}");
+    }
+    let filters = "target=sync&start_time=2026-01-01T00:01:00&end_time=2026-01-01T00:02:30";
+    let (all, count) =
+        pages(&function, &format!("/nodes/logs?limit=5&{filters}&peer_id=peer")).await;
+    let (whole, _) =
+        pages(&function, &format!("/nodes/logs?limit=1000&{filters}&peer_id=peer")).await;
+    assert!(whole.len() > 40 && count > 8);
+    assert_eq!(all, whole);
+    // Rows that come meanwhile are newer, and move nothing.
+    let first = function.get("/nodes/logs?peer_id=peer&limit=500").await;
+    let sql = "UPDATE tetcore_logs SET created_at = created_at + interval '1 day' WHERE id <= 500 AND id > 450";
+    database.owner().await.execute(sql, &[]).await.unwrap();
+    let (rest, _) = pages(&function, &first.next().unwrap()).await;
+    assert_eq!((rest.len(), rest.last()), (450, Some(&1)));
+    // A page that would grow too large ends early.
+    let small = start(&database, &[("MAX_RESPONSE_BYTES", "5_000")]);
+    let path = "/nodes/logs?peer_id=peer&limit=1000";
+    assert!(small.get(path).await.body.len() <= 5000);
+    let (all, count) = pages(&small, path).await;
+    assert_eq!(all.len(), 1000);
+    assert!((25..60).contains(&count), "{count}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let function = start(&Database::new(), &[]);
+    for (query, parameter, expected) in [
+        ("", "peer_id", "missing parameter"),
+        ("msg=a", "peer_id", "missing parameter"),
+        ("peer_id=a&limit=0", "limit", "from 1 to 10000"),
+        ("peer_id=a&limit=10001", "limit", "from 1 to 10000"),
+        ("peer_id=a&limit=1.5", "limit", "from 1 to 10000"),
+        ("peer_id=a&start_time=yesterday", "start_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&start_time=2026-13-01T00:00:00", "start_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&start_time=2026-01-01", "start_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&end_time=1767225600", "end_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&end_time=", "end_time", "2019-01-01T00:00:00"),
+        // Times that PostgreSQL does not have.
+        ("peer_id=a&start_time=-5000-01-01T00:00:00", "start_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&end_time=-262000-01-01T00:00:00", "end_time", "2019-01-01T00:00:00"),
+        ("peer_id=a&cursor=-220000000000000000_1", "cursor", "Link"),
+        ("peer_id=a&cursor=1", "cursor", "Link"),
+        ("peer_id=a&cursor=1_99999999999999999999", "cursor", "Link"),
+        ("peer_id=a&peer_id=b", "peer_id", "more than once"),
+        ("peer_id=a&mgs=b", "mgs", "unknown parameter"),
+        ("peer_id=a%00b", "peer_id", "U+0000"),
+        ("peer_id=a&msg=%00", "msg", "U+0000"),
+        ("peer_id=a&target=%00", "target", "U+0000"),
+    ] {
+        let answer = function.get(&format!("/nodes/logs?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let problem = answer.json();
+        assert_eq!(
+            (&problem["status"], &problem["parameter"]),
+            (&json!(400), &json!(parameter)),
+            "{query}"
+        );
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(parameter) && detail.contains(expected), "{query}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn routes_methods_and_compression() {
+    let database = with_rows("peer", 100).await;
+    let function = start(&database, &[]);
+    let address = function.address();
+    let path = "/nodes/logs?peer_id=peer";
+    for path in ["/", "/nodes", "/nodes/log?peer_id=peer", "/nodes/logs/x"] {
+        assert_eq!(function.get(path).await.status, 404, "{path}");
+    }
+    let answer = request(address, "POST", path, &[]).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.headers["allow"]),
+        (405, &"GET, HEAD".parse().unwrap())
+    );
+    let whole = function.get(path).await;
+    assert_eq!(function.get("/nodes/logs/?peer_id=peer").await.body, whole.body);
+    let head = request(address, "HEAD", path, &[]).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+    assert_eq!(head.headers["content-length"], whole.body.len().to_string());
+    let zipped = get(address, path, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(zipped.headers["content-encoding"], "gzip");
+    assert_eq!(zipped.unzipped(), whole.body);
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(function.get(path).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_away_is_used_again() {
+    let mut postgres = Postgres::start();
+    let database = postgres.database();
+    database.owner().await.execute(ROWS, &[&"peer", &3]).await.unwrap();
+    // It starts without the database, too.
+    postgres.crash();
+    let function = start(&database, &[]);
+    let path = "/nodes/logs?peer_id=peer";
+    for path in [path, "/readyz"] {
+        let answer = function.get(path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["status"].as_u64()),
+            (503, Some(503)),
+            "{path}"
+        );
+    }
+    assert_eq!(function.get("/healthz").await.status, 200);
+    // What is wrong with the request is said all the same.
+    assert_eq!(function.get("/nodes/logs").await.status, 400);
+    for round in 0..2 {
+        postgres.resume();
+        eventually("it is ready", || async {
+            (function.get("/readyz").await.status == 200).then_some(())
+        })
+        .await;
+        assert_eq!(numbers(&function.get(path).await), [3, 2, 1], "round {round}");
+        postgres.crash();
+    }
+}
