@@ -330,10 +330,11 @@ impl Consumer {
             keys: Keys::new(prefix, shard),
             unsure: None,
             ack: Script::new(
+                // `-ARGV[2]` would turn 0 into -0, which Redis refuses.
                 "redis.call('ZREM', KEYS[3], ARGV[1])
                  if redis.call('UNLINK', KEYS[1]) == 0 then return 0 end
-                 redis.call('HINCRBY', KEYS[2], 'bytes', -ARGV[2])
-                 redis.call('HINCRBY', KEYS[2], 'messages', -ARGV[3])
+                 redis.call('HINCRBY', KEYS[2], 'bytes', 0 - ARGV[2])
+                 redis.call('HINCRBY', KEYS[2], 'messages', 0 - ARGV[3])
                  return 1",
             ),
             expired: with_clock("return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)"),

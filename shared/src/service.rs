@@ -53,7 +53,7 @@ where
         .with_writer(std::io::stderr)
         // A reader of the log that is gone must not be the end of the function, too.
         .log_internal_errors(false)
-        .with_env_filter(filter.unwrap_or_default())
+        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(default_log())))
         .init();
     let (process, config) = match (settings, bad_filter) {
         (Ok(settings), None) => settings,

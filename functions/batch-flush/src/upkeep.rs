@@ -77,11 +77,12 @@ impl Gauges {
 
     /// Looks everything up; what cannot be keeps its last value.
     pub async fn measure(&self) {
-        if let Err(error) = self.totals().await {
-            tracing::warn!(error = format!("{error:#}"), "the totals cannot be read");
-        }
+        // The queue first: what moves on between the two looks is then counted twice, not never.
         if let Err(error) = self.queue().await {
             tracing::warn!(error = format!("{error:#}"), "the queue cannot be measured");
+        }
+        if let Err(error) = self.totals().await {
+            tracing::warn!(error = format!("{error:#}"), "the totals cannot be read");
         }
     }
 

@@ -27,7 +27,7 @@ pub struct Config {
     /// Bytes that may wait in Redis, over all shards.
     #[serde(default = "default_queue_max_bytes", deserialize_with = "config::number")]
     pub queue_max_bytes: u64,
-    /// Bytes that may wait in this process.
+    /// Bytes that may wait in this process; at least 8 times `WS_MAX_PAYLOAD`.
     #[serde(default = "default_ingest_buffer_bytes", deserialize_with = "config::number")]
     pub ingest_buffer_bytes: usize,
     /// Milliseconds without any progress downstream after which reading goes on, and the newest

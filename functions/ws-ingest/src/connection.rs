@@ -111,10 +111,11 @@ impl Connection<'_> {
         }
         let mut tick = std::pin::pin!(sleep_until(self.next_tick()));
         loop {
-            // The order matters: a socket that always has something is read, and the clock is
-            // looked at after each read.
+            // The order matters: the end is not put off by a socket that always has something;
+            // and the clock, which is, is looked at after each read.
             tokio::select! {
                 biased;
+                _ = &mut *ending => return End::Server(CloseCode::Away, "shutdown"),
                 room = ready(&self.context.buffer, &self.stream) => {
                     let received_at = clock::now_us();
                     match room.and_then(|()| self.read(received_at)) {
@@ -124,7 +125,6 @@ impl Connection<'_> {
                     }
                 }
                 () = &mut tick => {}
-                _ = &mut *ending => return End::Server(CloseCode::Away, "shutdown"),
             }
             if self.context.buffer.is_full() {
                 // The silence is ours.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error as _},
@@ -16,6 +16,11 @@ const NAIVE: &str = "%Y-%m-%dT%H:%M:%S%.f";
 /// Reads `query`, which is still percent-encoded, into `P`.
 pub(super) fn parse<P: DeserializeOwned>(query: &str) -> Result<P, Error> {
     let query = query.trim_matches('&');
+    if let Some(parameter) = query.split('&').find(|parameter| parameter.contains("%00")) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        let detail = format!("`{name}`: expected text, which never holds U+0000");
+        return Err(Error::BadParameter { name: Some(name.to_owned()), detail });
+    }
     let deserializer = serde_html_form::Deserializer::from_bytes(query.as_bytes());
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
         // serde_html_form's words for a repeated parameter.
@@ -79,14 +84,21 @@ impl<'de> Deserialize<'de> for Time {
         NaiveDateTime::parse_from_str(&text, NAIVE)
             .map(|naive| naive.and_utc())
             .or_else(|_| DateTime::parse_from_rfc3339(&zoned).map(|zoned| zoned.to_utc()))
+            .ok()
+            .filter(is_stored)
             .map(Self)
-            .map_err(|_| {
+            .ok_or_else(|| {
                 D::Error::custom(format!(
                     "expected a time such as 2019-01-01T00:00:00 (UTC) or 2019-01-01T00:00:00+02:00, \
                      got `{text}`"
                 ))
             })
     }
+}
+
+/// Whether PostgreSQL has this time; chrono's reach further.
+fn is_stored(time: &DateTime<Utc>) -> bool {
+    (0..=9999).contains(&time.year())
 }
 
 impl Serialize for Time {
@@ -121,7 +133,7 @@ impl<'de> Deserialize<'de> for Cursor {
         let text = String::deserialize(deserializer)?;
         text.split_once('_')
             .and_then(|(time, id)| {
-                let time = DateTime::from_timestamp_micros(time.parse().ok()?)?;
+                let time = DateTime::from_timestamp_micros(time.parse().ok()?).filter(is_stored)?;
                 Some(Self { time, id: id.parse().ok()? })
             })
             .ok_or_else(|| D::Error::custom("expected what an answer's `Link` header gave"))

@@ -7,11 +7,16 @@ pub async fn ingest(settings: &[(&str, &str)]) -> Function {
     let (url, prefix) = (Redis::shared().url(), unique("test"));
     let own = [("REDIS_URL", url.as_str()), ("QUEUE_PREFIX", prefix.as_str())];
     let ingest = Function::start("ws-ingest", &[&own, settings].concat());
+    ready(&ingest).await;
+    ingest
+}
+
+/// Waits until ws-ingest has met Redis; before that it refuses nodes.
+async fn ready(ingest: &Function) {
     eventually("ws-ingest is ready", || async {
         ingest.get("/readyz").await.status.is_success().then_some(())
     })
     .await;
-    ingest
 }
 
 /// Everything between a node's socket and the database.
@@ -64,6 +69,7 @@ impl Pipeline {
 
     /// A node that is connected at `path`.
     pub async fn node(&self, path: &str) -> Node {
+        ready(&self.ingest).await;
         Node::connect(self.ingest.address(), path).await
     }
 
