@@ -154,6 +154,9 @@ pub struct Flush {
     pub queued_bytes: IntGauge,
     /// Seconds that the oldest message has been waiting in Redis.
     pub backlog_age: IntGauge,
+    /// 1 where what is looked up rather than counted could be, just now; else 0, and those
+    /// figures are old.
+    pub looked_up: IntGauge,
     /// Envelopes that were in the database already.
     pub repeated: IntCounter,
     /// Envelopes that cannot be read and were set aside.
@@ -184,6 +187,10 @@ impl Flush {
             backlog_age: metrics.gauge(
                 "queue_oldest_seconds",
                 "Seconds that the oldest waiting message has been in Redis.",
+            ),
+            looked_up: metrics.gauge(
+                "flush_figures_current",
+                "1 where the database_ and queue_ figures are of this moment, 0 where they are old.",
             ),
             repeated: metrics.counter(
                 "flush_repeated_envelopes_total",

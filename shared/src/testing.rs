@@ -11,9 +11,11 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod authority;
 mod function;
 mod node;
 mod pipeline;
+mod process;
 mod servers;
 
 use std::{
@@ -22,7 +24,8 @@ use std::{
 };
 
 pub use self::{
-    function::{Answer, Function, Log, get, metric, request},
+    authority::Authority,
+    function::{Answer, Function, Log, command, get, metric, request},
     node::{Frame, Node, masked},
     pipeline::{Pipeline, ingest},
     servers::{Database, Postgres, Redis},

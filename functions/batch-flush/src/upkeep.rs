@@ -75,21 +75,20 @@ impl Gauges {
         Self { metrics, pool, shards: Mutex::new(shards), in_hand }
     }
 
-    /// Looks everything up; what cannot be keeps its last value.
+    /// Looks everything up; where that fails, the last values stay, and are marked as old.
     pub async fn measure(&self) {
-        // The queue first: what moves on between the two looks is then counted twice, not never.
-        if let Err(error) = self.queue().await {
-            tracing::warn!(error = format!("{error:#}"), "the queue cannot be measured");
-        }
-        if let Err(error) = self.totals().await {
-            tracing::warn!(error = format!("{error:#}"), "the totals cannot be read");
+        let result = self.check().await;
+        self.metrics.looked_up.set(result.is_ok().into());
+        if let Err(error) = result {
+            tracing::warn!(error = format!("{error:#}"), "figures cannot be looked up");
         }
     }
 
-    /// Whether PostgreSQL and Redis answer.
+    /// Whether Redis and PostgreSQL answer.
     pub async fn check(&self) -> anyhow::Result<()> {
-        self.totals().await?;
-        self.queue().await
+        // The queue first: what moves on between the two looks is then counted twice, not never.
+        self.queue().await?;
+        self.totals().await
     }
 
     async fn totals(&self) -> anyhow::Result<()> {

@@ -13,6 +13,8 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::{Request, StatusCode, body::Bytes, header::HeaderMap};
 use hyper_util::rt::TokioIo;
 
+use super::process;
+
 /// How long a function may take to say where it listens.
 const START: Duration = Duration::from_secs(20);
 
@@ -123,10 +125,19 @@ impl Function {
     /// Resident memory in bytes (Linux).
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        process::memory(self.process.id(), "VmRSS:")
+    }
+
+    /// The most memory in bytes that was ever resident (Linux).
+    #[must_use]
+    pub fn peak_resident_bytes(&self) -> u64 {
+        process::memory(self.process.id(), "VmHWM:")
+    }
+
+    /// User and system time so far (Linux).
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds(self.process.id())
     }
 
     /// Its log so far, a JSON object a line.
@@ -176,7 +187,8 @@ impl Drop for Function {
 
 /// The command for a binary of this build, with these settings only. It ends with the thread that
 /// starts it.
-fn command(name: &str, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
+#[must_use]
+pub fn command(name: &str, settings: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut folder = std::env::current_exe().unwrap();
     folder.pop();
     if folder.ends_with("deps") {

@@ -85,7 +85,9 @@ impl Pipeline {
         .await;
         let flush = eventually("the queue is empty", || async {
             let text = self.flush.get("/metrics").await.text();
-            let at_rest = metric(&text, "queue_messages") == 0 && metric(&text, "queue_bytes") == 0;
+            let at_rest = metric(&text, "flush_figures_current") == 1
+                && metric(&text, "queue_messages") == 0
+                && metric(&text, "queue_bytes") == 0;
             at_rest.then_some(text)
         })
         .await;

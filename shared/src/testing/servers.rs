@@ -1,7 +1,9 @@
 //! Private PostgreSQL and Redis, started by the same scripts as in development.
 
 use std::{
+    fs::Permissions,
     net::TcpListener,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{LazyLock, OnceLock},
@@ -10,7 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::unique;
+use super::{Authority, process, unique};
 use crate::db;
 
 /// How long a server may take to start.
@@ -78,6 +80,10 @@ impl Server {
         }
     }
 
+    fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     fn stop(&mut self, signal: &str) {
         self.signal(signal);
         if let Some(mut process) = self.process.take() {
@@ -121,12 +127,45 @@ impl Postgres {
     /// Starts a server of this test's own. It skips fsync: tests stop processes, not machines.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[("PG_FSYNC", "off")])
+    }
+
+    /// As [`start`](Self::start), but with fsync, as in production: for measurements.
+    #[must_use]
+    pub fn durable() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(environment: &'static [(&'static str, &'static str)]) -> Self {
         let mut postgres = Self {
-            server: Server::new("postgres", "-QUIT", &[("PG_FSYNC", "off")], Vec::new()),
+            server: Server::new("postgres", "-QUIT", environment, Vec::new()),
             template: OnceLock::new(),
         };
         postgres.resume();
         postgres
+    }
+
+    /// User and system time so far, of all its processes (Linux).
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds_with_children(self.server.id())
+    }
+
+    /// Answers over TLS as well from now on, as `host`, with a certificate of `authority`'s.
+    pub fn enable_tls(&self, authority: &Authority, host: &str) {
+        let data = self.server.folder.path().join("data");
+        authority.issue(host, &data);
+        // The server insists that nobody else can read its key.
+        let owner = std::fs::metadata(&data).unwrap();
+        for file in ["cert.pem", "key.pem"] {
+            let file = data.join(file);
+            std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        }
+        self.execute("ALTER SYSTEM SET ssl_cert_file = 'cert.pem'");
+        self.execute("ALTER SYSTEM SET ssl_key_file = 'key.pem'");
+        self.execute("ALTER SYSTEM SET ssl = on");
+        self.execute("SELECT pg_reload_conf()");
     }
 
     /// Ends every process of the server at once, as a crash would.
@@ -290,10 +329,40 @@ impl Redis {
         }
     }
 
+    /// User and system time so far (Linux).
+    #[must_use]
+    pub fn cpu_seconds(&self) -> f64 {
+        process::cpu_seconds(self.server.id())
+    }
+
     /// The value of `REDIS_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.server.port)
+    }
+
+    /// Answers over TLS as well from now on, as `host`, with a certificate of `authority`'s: the
+    /// value of `REDIS_URL` for that.
+    #[must_use]
+    pub fn enable_tls(&self, authority: &Authority, host: &str) -> String {
+        let folder = self.server.folder.path();
+        authority.issue(host, folder);
+        // Redis runs under an account of its own.
+        for folder in [folder, authority.file().parent().unwrap()] {
+            std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        }
+        let file = |name: &str| folder.join(name).display().to_string();
+        let (port, authority) = (free_port().to_string(), authority.file().display().to_string());
+        let set = [
+            ["tls-cert-file", &file("cert.pem")],
+            ["tls-key-file", &file("key.pem")],
+            ["tls-ca-cert-file", &authority],
+            ["tls-auth-clients", "no"],
+            ["tls-port", &port],
+        ];
+        let words = [&["CONFIG", "SET"], set.as_flattened()].concat();
+        let () = self.command(&words);
+        format!("rediss://{host}:{port}/")
     }
 
     /// Cuts every connection of a client.
