@@ -32,6 +32,10 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     let sent = sender.finish().await?;
     stack.check(sent.messages, 0).await?;
     let size = stack.size().await?;
+    let peaks = [
+        ("ws-ingest", stack.pipeline.ingest.peak_resident_bytes()),
+        ("batch-flush", stack.pipeline.flush.peak_resident_bytes()),
+    ];
     let reference = reference::copy(&stack).await?;
 
     let count = real(messages);
@@ -40,7 +44,7 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
         Sample::new(format!("CPU of {part}"), per_million(seconds), "s/million")
     };
     let each = |what, bytes| Sample::new(what, bytes / count, "bytes each");
-    Ok(vec![
+    let mut samples = vec![
         Sample::new("end to end", count / seconds, "messages/s")
             .beside(reference::NAME, reference.rows_per_second)
             .goal("≥ 0.7 R"),
@@ -56,7 +60,11 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
         Sample::new("memory of Redis then", queue.bytes / queue.messages, "bytes each"),
         each("write-ahead log", real(wal)).beside(reference::NAME, real(reference.wal) / count),
         each("table and indexes", real(size)).beside(reference::NAME, real(reference.size) / count),
-    ])
+    ];
+    samples.extend(peaks.map(|(part, bytes)| {
+        Sample::new(format!("resident in {part}, at most"), real(bytes) / f64::from(1 << 20), "MiB")
+    }));
+    Ok(samples)
 }
 
 /// The queue when it was at its longest.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Flat out, to learn what can be sustained.
-const TRIAL: u64 = 500_000;
+const TRIAL: u64 = 1_000_000;
 const SECONDS: u64 = 20;
 /// In which connections are opened and caches filled.
 const WARM_UP: Duration = Duration::from_secs(2);

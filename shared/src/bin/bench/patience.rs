@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 /// How long a single step may take, on a slow machine and at a large scale.
 const PATIENCE: Duration = Duration::from_mins(30);
 /// Between two looks; part of what is measured.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The result of `step`, which must come to an end.
 pub(crate) async fn patiently<T>(

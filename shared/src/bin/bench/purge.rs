@@ -65,7 +65,11 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     let load = Load { rate: RATE, stamp: true, ..Load::FLAT_OUT };
     let sender = Sender::start(&stack.pipeline.ingest, &load)?;
     sleep(REST).await;
-    let calm = during(async || Ok(sleep(CALM).await)).await?;
+    let calm = during(async || {
+        sleep(CALM).await;
+        Ok(())
+    })
+    .await?;
     let delete = during(async || delete(&stack).await).await?;
     sleep(REST).await;
     let (before, mut summary) = (stack.size().await?, None);

@@ -52,11 +52,13 @@ pub(crate) async fn copy(stack: &Stack) -> Result<Reference> {
     first.finish().await?;
     second.finish().await?;
     let seconds = start.elapsed().as_secs_f64();
+    // Before anything else has a share in them.
+    let (cpu_seconds, wal) = (stack.postgres.cpu_seconds() - cpu, stack.wal().await? - wal);
     anyhow::ensure!(stack.rows().await? == rows, "the reference stored something else");
     Ok(Reference {
         rows_per_second: real(rows) / seconds,
-        cpu_seconds: stack.postgres.cpu_seconds() - cpu,
-        wal: stack.wal().await? - wal,
+        cpu_seconds,
+        wal,
         size: stack.size().await?,
     })
 }

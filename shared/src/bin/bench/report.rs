@@ -43,7 +43,7 @@ impl Report {
     }
 
     pub(crate) fn heading(&self) -> String {
-        format!("{}; {} runs at scale {}", self.machine, self.runs, self.scale)
+        format!("{}; runs: {}, scale: {}", self.machine, self.runs, self.scale)
     }
 
     pub(crate) fn add(&mut self, section: Section) {
