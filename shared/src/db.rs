@@ -220,7 +220,7 @@ pub enum QueryError {
     #[error("PostgreSQL is unavailable: {0:#}")]
     Unavailable(anyhow::Error),
     /// The server refused the query.
-    #[error("PostgreSQL refused the query: {}", source_or_self(.0))]
+    #[error("PostgreSQL refused the query")]
     Refused(#[from] Error),
 }
 

@@ -169,12 +169,12 @@ impl Worker {
                 let mut all = Stored::default();
                 for envelope in envelopes {
                     let one = store_bisected(client, envelope, self.slot);
-                    let one = renewing(consumer, claim, one).await.map_err(explained)?;
+                    let one = renewing(consumer, claim, one).await?;
                     all.repeated += one.repeated;
                 }
                 all
             }
-            result => result.map_err(explained)?,
+            result => result?,
         };
         self.metrics.transactions.with_label_values(&["committed"]).inc();
         Ok(stored.repeated)
@@ -201,11 +201,6 @@ async fn renewing<T>(
             }
         }
     }
-}
-
-fn explained(error: db::Error) -> anyhow::Error {
-    let words = db::source_or_self(&error);
-    anyhow::Error::new(error).context(words)
 }
 
 /// A pause that grows with every use.
