@@ -8,7 +8,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use chrono::DateTime;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 /// How deep objects and arrays may nest. `serde_json`, which reads stored messages back, takes
@@ -133,7 +133,7 @@ pub fn parse(bytes: &mut [u8]) -> Result<Message<'_>, Reject> {
 }
 
 /// What a node says of itself.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Identity {
     /// The libp2p peer id.
     pub peer_id: String,
@@ -149,6 +149,22 @@ pub struct Identity {
     pub startup_time: Option<i64>,
     /// The name of the node's program.
     pub implementation: Option<String>,
+}
+
+impl Identity {
+    /// This identity, and what `known` tells beyond it.
+    #[must_use]
+    pub fn completed_by(self, known: Self) -> Self {
+        Self {
+            peer_id: self.peer_id,
+            name: self.name.or(known.name),
+            chain: self.chain.or(known.chain),
+            version: self.version.or(known.version),
+            authority: self.authority.or(known.authority),
+            startup_time: self.startup_time.or(known.startup_time),
+            implementation: self.implementation.or(known.implementation),
+        }
+    }
 }
 
 impl Message<'_> {

@@ -112,20 +112,9 @@ pub struct Peer {
     pub has_unclaimed_rows: bool,
     /// The node: see [`node_id`].
     pub node_id: Option<i64>,
-    /// The libp2p peer id.
-    pub peer_id: Option<String>,
-    /// The name that its operator gave it.
-    pub name: Option<String>,
-    /// The chain it follows.
-    pub chain: Option<String>,
-    /// The version of its program.
-    pub version: Option<String>,
-    /// Whether it is an authority.
-    pub authority: Option<bool>,
-    /// When it was started, in milliseconds since 1970.
-    pub startup_time: Option<i64>,
-    /// The name of its program.
-    pub implementation: Option<String>,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub identity: Option<Identity>,
 }
 
 impl Peer {
@@ -141,26 +130,17 @@ impl Peer {
             newest_log_at: None,
             has_unclaimed_rows: false,
             node_id: None,
-            peer_id: None,
-            name: None,
-            chain: None,
-            version: None,
-            authority: None,
-            startup_time: None,
-            implementation: None,
+            identity: None,
         }
     }
 
     /// Takes over what a message says of the node; what it leaves out stays as it was.
     pub fn identify(&mut self, identity: Identity) {
         self.node_id = Some(node_id(&identity.peer_id));
-        self.peer_id = Some(identity.peer_id);
-        self.name = identity.name.or_else(|| self.name.take());
-        self.chain = identity.chain.or_else(|| self.chain.take());
-        self.version = identity.version.or_else(|| self.version.take());
-        self.authority = identity.authority.or(self.authority);
-        self.startup_time = identity.startup_time.or(self.startup_time);
-        self.implementation = identity.implementation.or_else(|| self.implementation.take());
+        self.identity = Some(match self.identity.take() {
+            Some(known) => identity.completed_by(known),
+            None => identity,
+        });
     }
 }
 

@@ -167,7 +167,8 @@ impl Node {
         let Some(identity) = message.identity() else {
             return;
         };
-        let other = self.peer.peer_id.as_ref().is_some_and(|known| *known != identity.peer_id);
+        let known = self.peer.identity.as_ref().map(|identity| &identity.peer_id);
+        let other = known.is_some_and(|known| *known != identity.peer_id);
         if other {
             // Another node under the same number: what came until now stays its predecessor's.
             let Some(id) = context.ids.take() else {

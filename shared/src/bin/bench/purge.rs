@@ -71,6 +71,7 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     })
     .await?;
     let delete = during(async || delete(&stack).await).await?;
+    stack.checkpoint().await?;
     sleep(REST).await;
     let (before, mut summary) = (stack.size().await?, None);
     let purge = during(async || {

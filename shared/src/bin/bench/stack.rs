@@ -1,6 +1,9 @@
 //! Everything between a socket and the database, on servers of the run's own, and its books.
 
-use std::{ops::Sub, time::Instant};
+use std::{
+    ops::Sub,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use shared::{
@@ -14,6 +17,9 @@ use crate::{
     sender::{Load, Sender},
 };
 
+/// How long it may take until a further message is stored.
+const STALL: Duration = Duration::from_mins(1);
+
 /// A running pipeline. Its parts end in this order.
 pub(crate) struct Stack {
     pub(crate) pipeline: Pipeline,
@@ -21,6 +27,19 @@ pub(crate) struct Stack {
     pub(crate) owner: Client,
     pub(crate) redis: Redis,
     pub(crate) postgres: Postgres,
+}
+
+/// Messages by where they are, and the rows of `tetcore_logs`.
+#[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "read in messages about what does not add up")]
+struct Books {
+    received: u64,
+    in_flight: u64,
+    waiting: u64,
+    stored: u64,
+    rejected: u64,
+    dropped: u64,
+    rows: u64,
 }
 
 /// CPU seconds of each part, since its start or since an earlier moment.
@@ -95,7 +114,19 @@ impl Stack {
 
     /// Waits until so many messages can be seen in the database.
     pub(crate) async fn until_stored(&self, messages: u64) -> anyhow::Result<()> {
-        until("all messages are stored", async || Ok(self.stored().await? >= messages)).await
+        let (mut before, mut since) = (0, Instant::now());
+        until("all messages are stored", async || {
+            let stored = self.stored().await?;
+            if stored > before {
+                (before, since) = (stored, Instant::now());
+            }
+            if since.elapsed() > STALL {
+                let books = self.books().await?;
+                anyhow::bail!("of {messages} messages no more are stored: {books:?}");
+            }
+            Ok(stored >= messages)
+        })
+        .await
     }
 
     /// Takes in what is sent, until all of it is stored: messages a second.
@@ -146,26 +177,33 @@ impl Stack {
         .await?;
         until("the queue is empty", async || Ok(self.waiting().await? < 1.0)).await?;
 
-        let [ingest, flush] = [ingest, &self.pipeline.flush]
-            .map(async |function| function.get("/metrics").await.text());
-        let (ingest, flush) = (ingest.await, flush.await);
-        let received = metric(&ingest, "ingest_received_messages_total");
-        let rejected = metric(&ingest, "ingest_rejected_messages_total");
-        let dropped = metric(&ingest, "ingest_dropped_messages_total");
-        let stored = metric(&flush, "database_stored_messages");
-        let refused = metric(&flush, "database_rejected_messages");
-        let rows = self.rows().await?;
-        let books = format!(
-            "sent {sent}, received {received}, stored {stored}, rejected {rejected} and {refused}, dropped {dropped}; \
-             {rows} rows, {others} of which were there before"
-        );
+        let books = self.books().await?;
+        let Books { received, stored, rejected, dropped, rows, .. } = books;
+        anyhow::ensure!(received == stored + rejected + dropped, "a message is lost: {books:?}");
         anyhow::ensure!(
-            received == stored + rejected + refused + dropped,
-            "a message is lost: {books}"
+            rows == sent + others,
+            "{sent} were sent, {others} there before: {books:?}"
         );
-        anyhow::ensure!(rows == sent + others, "what is stored is not what was sent: {books}");
-        anyhow::ensure!(received.unsigned_abs() == sent, "not all was received: {books}");
-        anyhow::ensure!(rejected + refused + dropped == 0, "not all was stored: {books}");
+        anyhow::ensure!(received == sent, "not all {sent} that were sent are there: {books:?}");
+        anyhow::ensure!(stored == sent, "not all {sent} that were sent are stored: {books:?}");
         Ok(())
+    }
+
+    /// Where the messages are.
+    async fn books(&self) -> anyhow::Result<Books> {
+        let ingest = self.pipeline.ingest.get("/metrics").await.text();
+        let flush = self.pipeline.flush.get("/metrics").await.text();
+        let ingest = |name| u64::try_from(metric(&ingest, name));
+        let flush = |name| u64::try_from(metric(&flush, name));
+        Ok(Books {
+            received: ingest("ingest_received_messages_total")?,
+            in_flight: ingest("ingest_in_flight_messages")?,
+            waiting: flush("queue_messages")?,
+            stored: flush("database_stored_messages")?,
+            rejected: ingest("ingest_rejected_messages_total")?
+                + flush("database_rejected_messages")?,
+            dropped: ingest("ingest_dropped_messages_total")?,
+            rows: self.rows().await?,
+        })
     }
 }
