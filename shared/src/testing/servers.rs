@@ -345,18 +345,15 @@ impl Redis {
     /// value of `REDIS_URL` for that.
     #[must_use]
     pub fn enable_tls(&self, authority: &Authority, host: &str) -> String {
-        let folder = self.server.folder.path();
-        authority.issue(host, folder);
-        // Redis runs under an account of its own.
-        for folder in [folder, authority.file().parent().unwrap()] {
-            std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
-        }
-        let file = |name: &str| folder.join(name).display().to_string();
-        let (port, authority) = (free_port().to_string(), authority.file().display().to_string());
+        // By names within its own folder, since Redis' account may not be let into those above.
+        let data = self.server.folder.path().join("data");
+        authority.issue(host, &data);
+        std::fs::copy(authority.file(), data.join("ca.pem")).unwrap();
+        let port = free_port().to_string();
         let set = [
-            ["tls-cert-file", &file("cert.pem")],
-            ["tls-key-file", &file("key.pem")],
-            ["tls-ca-cert-file", &authority],
+            ["tls-cert-file", "cert.pem"],
+            ["tls-key-file", "key.pem"],
+            ["tls-ca-cert-file", "ca.pem"],
             ["tls-auth-clients", "no"],
             ["tls-port", &port],
         ];
