@@ -17,6 +17,7 @@ const RETRY: Duration = Duration::from_millis(250);
 pub struct Ids {
     stock: Mutex<Stock>,
     wanted: Notify,
+    arrived: Notify,
 }
 
 #[derive(Default)]
@@ -46,6 +47,17 @@ impl Ids {
         !(stock.open.is_empty() && stock.next.is_empty())
     }
 
+    /// Waits until there is one.
+    pub async fn arrive(&self) {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.are_in_stock() {
+                return;
+            }
+            arrived.await;
+        }
+    }
+
     /// Keeps the stock filled, for ever.
     pub async fn reserve(&self, mut producer: Producer) {
         loop {
@@ -53,6 +65,7 @@ impl Ids {
                 Ok(first) => {
                     let block = first..first + i64::from(ID_BLOCK);
                     self.stock.lock().unwrap_or_else(PoisonError::into_inner).next = block;
+                    self.arrived.notify_waiters();
                     self.wanted.notified().await;
                 }
                 Err(error) => {

@@ -28,6 +28,8 @@ use crate::{
     server::Server,
 };
 
+/// How long the first nodes wait for Redis; a refused one comes back only 10 to 19 s later.
+const FIRST_IDS: Duration = Duration::from_secs(2);
 /// Of DB_SAVE_LATENCY_MS, the part in which an envelope is filled.
 const FILL_SHARE: u64 = 4;
 
@@ -59,7 +61,7 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         pushers.spawn(Arc::clone(&buffer).push(producer(shard), outlet));
     }
     let ids = Arc::new(Ids::default());
-    let reservations = Arc::clone(&ids);
+    let (reservations, first_ids) = (Arc::clone(&ids), Arc::clone(&ids));
     let reserving = producer(0);
     tokio::spawn(async move { reservations.reserve(reserving).await });
 
@@ -77,6 +79,9 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let time_to_stop = Duration::from_secs(config.shutdown_timeout_s);
     let context = Context::new(&config, counts.clone(), Arc::clone(&buffer), ids);
     let server = Server::new(config, context, routes, lanes);
+    if timeout(FIRST_IDS, first_ids.arrive()).await.is_err() {
+        tracing::warn!("Redis has not been reached yet; nodes are refused until it is");
+    }
     server.accept(listener, &shutdown).await;
 
     let drained = timeout(time_to_stop, async {
