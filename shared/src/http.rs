@@ -1,22 +1,36 @@
 //! A function's HTTP server: routes with typed parameters, JSON answers, problems (RFC 9457),
-//! and the routes that every function has: `/healthz`, `/readyz` and `/metrics`.
+//! and the routes that every function has: `/healthz`, `/readyz`, `/metrics` and `/openapi.json`.
 
+mod answer;
+mod body;
+mod guard;
+mod openapi;
+mod page;
 mod params;
 mod problem;
 mod server;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{fmt::Display, future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Method, StatusCode, Uri,
+    HeaderMap, Method, StatusCode,
     header::{self, HeaderValue},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
+use self::{
+    answer::{Answer, Call},
+    openapi::Operation,
+    page::Format,
+};
 pub use self::{
-    params::{Cursor, Limit, Time},
+    answer::{Answers, Created, Json},
+    guard::{Guards, Origins},
+    page::Page,
+    params::{Cursor, Id, Number, Time},
     problem::{Error, Result},
     server::{HEADER_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
 };
@@ -27,35 +41,97 @@ pub type Response = hyper::Response<Full<Bytes>>;
 /// A request whose body was not read.
 pub type Request = hyper::Request<hyper::body::Incoming>;
 
-type Handler =
-    Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send>> + Send + Sync>;
+type Handled = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+type Handler = Box<dyn Fn(Asked) -> Handled + Send + Sync>;
 type Measure = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Ready =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send + Sync>;
 
-/// Bodies from this size on are compressed where the client takes gzip.
-const GZIP_FROM: usize = 1024;
+/// Bytes of an answer after which a page ends, where no setting says so.
+const MOST_BYTES: usize = 1_000_000;
+
+/// What a handler is given.
+struct Asked {
+    /// The parameters of path and query, still percent-encoded.
+    query: String,
+    body: Bytes,
+    call: Call,
+}
+
+/// The handlers of one path.
+struct Endpoint {
+    path: &'static str,
+    get: Option<Handler>,
+    post: Option<Handler>,
+    /// Whether `get` answers with a list.
+    lists: bool,
+}
+
+impl Endpoint {
+    /// The methods that it takes, as `Allow` names them.
+    fn allowed(&self) -> String {
+        let mut methods = Vec::new();
+        if self.get.is_some() {
+            methods.extend(["GET", "HEAD"]);
+        }
+        if self.post.is_some() {
+            methods.push("POST");
+        }
+        methods.push("OPTIONS");
+        methods.join(", ")
+    }
+}
 
 /// What a function answers to which request.
 pub struct Routes {
+    name: &'static str,
     metrics: Metrics,
     answers: crate::metrics::Http,
-    handlers: matchit::Router<Handler>,
+    guards: Guards,
+    most_bytes: usize,
+    endpoints: Vec<Endpoint>,
+    places: matchit::Router<usize>,
+    operations: Vec<Operation>,
     ready: Option<Ready>,
     measure: Option<Measure>,
 }
 
+/// Whether every function answers this path.
+#[must_use]
+pub fn is_common(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "/healthz" | "/readyz" | "/metrics" | "/openapi.json")
+}
+
 impl Routes {
-    /// The routes that every function has.
+    /// The routes that every function has, for the function `name`.
     #[must_use]
-    pub fn new(metrics: &Metrics) -> Self {
+    pub fn new(name: &'static str, metrics: &Metrics) -> Self {
         Self {
+            name,
             metrics: metrics.clone(),
             answers: crate::metrics::Http::new(metrics),
-            handlers: matchit::Router::new(),
+            guards: Guards::default(),
+            most_bytes: MOST_BYTES,
+            endpoints: Vec::new(),
+            places: matchit::Router::new(),
+            operations: Vec::new(),
             ready: None,
             measure: None,
         }
+    }
+
+    /// Lets requests for the function's own routes pass these guards only.
+    #[must_use]
+    pub fn guarded(mut self, guards: Guards) -> Self {
+        self.guards = guards;
+        self
+    }
+
+    /// Ends pages after so many bytes.
+    #[must_use]
+    pub fn most_bytes(mut self, bytes: usize) -> Self {
+        self.most_bytes = bytes;
+        self
     }
 
     /// Makes `/readyz` answer 200 only while `check` succeeds.
@@ -80,200 +156,215 @@ impl Routes {
         self
     }
 
-    /// Answers `GET path`. Parameters of the path and of the query become the fields of `P`;
-    /// an unknown, repeated, missing or bad one is answered with a problem that names it.
+    /// Answers `GET path`. Parameters of the path and of the query become the fields of `P`,
+    /// whose documentation describes the route; an unknown, repeated, missing or bad one is
+    /// answered with a problem that names it.
     ///
     /// # Panics
     /// `path` is not a route, or one given twice: the first start fails.
     #[must_use]
-    pub fn get<P, F, R>(mut self, path: &'static str, handler: F) -> Self
+    pub fn get<P, A, F, R>(mut self, path: &'static str, handler: F) -> Self
     where
-        P: DeserializeOwned + Send,
+        P: DeserializeOwned + JsonSchema + Send,
+        A: Answers,
         F: Fn(P) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Answer>> + Send + 'static,
+        R: Future<Output = Result<A>> + Send + 'static,
     {
-        let handler: Handler = Box::new(move |query| match params::parse(&query) {
-            Ok(params) => Box::pin(handler(params)),
+        self.operations.push(Operation::new::<P, A>(Method::GET, path, None));
+        let endpoint = self.endpoint(path);
+        endpoint.lists = A::IS_LIST;
+        endpoint.get = Some(Box::new(move |asked| match params::parse(&asked.query) {
+            Ok(params) => {
+                let answers = handler(params);
+                Box::pin(async move { answers.await?.answer(asked.call).await })
+            }
             Err(error) => Box::pin(std::future::ready(Err(error))),
-        });
-        #[expect(clippy::panic, reason = "a mistake in a main.rs, not in any input")]
-        if let Err(error) = self.handlers.insert(path, handler) {
-            panic!("route {path}: {error}");
-        }
+        }));
         self
     }
 
+    /// Answers `POST path`, as [`get`](Self::get) does; the body becomes `B`.
+    ///
+    /// # Panics
+    /// As for [`get`](Self::get).
+    #[must_use]
+    pub fn post<P, B, A, F, R>(mut self, path: &'static str, handler: F) -> Self
+    where
+        P: DeserializeOwned + JsonSchema + Send,
+        B: DeserializeOwned + JsonSchema + Send,
+        A: Answers,
+        F: Fn(P, B) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<A>> + Send + 'static,
+    {
+        let body = B::json_schema(&mut openapi::generator().into_generator());
+        self.operations.push(Operation::new::<P, A>(Method::POST, path, Some(body)));
+        self.endpoint(path).post = Some(Box::new(move |asked| {
+            let parsed = params::parse(&asked.query)
+                .and_then(|params| Ok((params, body::parse(&asked.body)?)));
+            match parsed {
+                Ok((params, body)) => {
+                    let answers = handler(params, body);
+                    Box::pin(async move { answers.await?.answer(asked.call).await })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            }
+        }));
+        self
+    }
+
+    /// What is answered at `path`, nothing yet where it is new.
+    #[expect(clippy::panic, reason = "a mistake in a main.rs, not in any input")]
+    fn endpoint(&mut self, path: &'static str) -> &mut Endpoint {
+        let known = self.endpoints.iter().position(|endpoint| endpoint.path == path);
+        let index = known.unwrap_or_else(|| {
+            if let Err(error) = self.places.insert(path, self.endpoints.len()) {
+                panic!("route {path}: {error}");
+            }
+            self.endpoints.push(Endpoint { path, get: None, post: None, lists: false });
+            self.endpoints.len() - 1
+        });
+        &mut self.endpoints[index]
+    }
+
     /// Answers one request; what it does not know is a problem, too.
-    pub async fn answer<B>(self: Arc<Self>, request: hyper::Request<B>) -> Response {
-        let gzip = accepts_gzip(&request);
-        let head = request.method() == Method::HEAD;
-        let mut response = match self.dispatch(&request).await {
-            Ok(answer) => answer.into_response(request.uri(), gzip),
-            Err(error) => error.into_response(request.uri().path()),
+    pub async fn answer<B>(self: Arc<Self>, request: hyper::Request<B>) -> Response
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Display,
+    {
+        let start = Instant::now();
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let request_id = guard::request_id(&head.headers);
+        let mut response = match self.dispatch(&head, body).await {
+            Ok(Reply::Answer(answer)) => answer.into_response(&head.uri, &head.headers),
+            Ok(Reply::Options(allowed)) => options(&allowed),
+            Err(error) => {
+                error.log(path, &request_id);
+                error.into_response()
+            }
         };
-        if head {
+        self.guards.share(&head.method, &head.headers, &mut response);
+        if head.method == Method::HEAD {
             // The length stays: it is what GET would have sent.
             *response.body_mut() = Full::default();
+        }
+        tracing::debug!(
+            method = %head.method,
+            path,
+            status = response.status().as_u16(),
+            request_id,
+            duration_us = start.elapsed().as_micros(),
+            "answered"
+        );
+        if let Ok(id) = HeaderValue::from_str(&request_id) {
+            response.headers_mut().insert(guard::REQUEST_ID, id);
         }
         self.answers.answers.with_label_values(&[response.status().as_str()]).inc();
         response
     }
 
-    async fn dispatch<B>(&self, request: &hyper::Request<B>) -> Result<Answer> {
-        let path = match request.uri().path().trim_end_matches('/') {
+    async fn dispatch<B>(&self, head: &hyper::http::request::Parts, body: B) -> Result<Reply>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Display,
+    {
+        let path = match head.uri.path().trim_end_matches('/') {
             "" => "/",
             path => path,
         };
-        let own = matches!(path, "/healthz" | "/readyz" | "/metrics");
-        let route = self.handlers.at(path);
-        if !own && route.is_err() {
-            return Err(Error::NotFound);
+        if is_common(path) {
+            return match head.method {
+                Method::GET | Method::HEAD => self.common(path).await.map(Reply::Answer),
+                Method::OPTIONS => Ok(Reply::Options("GET, HEAD, OPTIONS".to_owned())),
+                _ => Err(Error::MethodNotAllowed("GET, HEAD, OPTIONS".to_owned())),
+            };
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(Error::MethodNotAllowed("GET, HEAD"));
+        let place = self.places.at(path).map_err(|_| Error::NotFound("path"))?;
+        let endpoint = &self.endpoints[*place.value];
+        let handler = match head.method {
+            Method::GET | Method::HEAD => endpoint.get.as_ref(),
+            Method::POST => endpoint.post.as_ref(),
+            Method::OPTIONS => return Ok(Reply::Options(endpoint.allowed())),
+            _ => None,
+        };
+        let handler = handler.ok_or_else(|| Error::MethodNotAllowed(endpoint.allowed()))?;
+        let _room = self.guards.admit(&head.headers)?;
+
+        let is_list = endpoint.lists && head.method != Method::POST;
+        let (mut query, format) = match head.uri.query().unwrap_or("") {
+            query if is_list => wanted(query, &head.headers)?,
+            query => (query.to_owned(), Format::Json),
+        };
+        for (name, value) in place.params.iter() {
+            query.extend(["&", name, "=", &escaped(value)]);
         }
-        match (path, route) {
-            ("/metrics", _) => {
+        let body = if head.method == Method::POST {
+            body::read(&head.headers, body).await?
+        } else {
+            Bytes::new()
+        };
+        let call = Call { format, most_bytes: self.most_bytes };
+        handler(Asked { query, body, call }).await.map(Reply::Answer)
+    }
+
+    async fn common(&self, path: &str) -> Result<Answer> {
+        match path {
+            "/metrics" => {
                 if let Some(measure) = &self.measure {
                     measure().await;
                 }
                 Ok(Answer::text(self.metrics.render()))
             }
-            ("/readyz", _) => match &self.ready {
+            "/openapi.json" => Answer::json(&self.description()),
+            "/readyz" => match &self.ready {
                 Some(ready) => match ready().await {
                     Ok(()) => Ok(Answer::text("ready\n")),
                     Err(error) => Err(Error::Unavailable(error)),
                 },
                 None => Ok(Answer::text("ready\n")),
             },
-            (_, Ok(route)) => {
-                let mut query = request.uri().query().unwrap_or("").to_owned();
-                for (name, value) in route.params.iter() {
-                    // Still percent-encoded, as is the query it joins.
-                    query.extend(["&", name, "=", value]);
-                }
-                (route.value)(query).await
-            }
             _ => Ok(Answer::text("ok\n")),
         }
     }
-}
 
-/// A successful answer.
-#[derive(Debug)]
-pub struct Answer {
-    body: Bytes,
-    content_type: &'static str,
-    next: Option<Cursor>,
-}
-
-impl Answer {
-    /// `value` as JSON.
-    ///
-    /// # Errors
-    /// `value` has no JSON form.
-    pub fn json(value: &impl Serialize) -> Result<Self> {
-        let body = serde_json::to_vec(value).map_err(anyhow::Error::from)?;
-        Ok(Self { body: body.into(), content_type: "application/json", next: None })
-    }
-
-    /// `rows` as a JSON array of at most `most_bytes`. Where there may be more of them, because
-    /// there are `limit` or they did not fit, the answer links to what follows the last one in
-    /// it, of which `cursor` tells the place.
-    ///
-    /// The first row is always in it, whatever its size.
-    ///
-    /// # Errors
-    /// A row has no JSON form.
-    pub fn page<T: Serialize>(
-        rows: &[T],
-        limit: usize,
-        most_bytes: usize,
-        cursor: impl FnOnce(&T) -> Cursor,
-    ) -> Result<Self> {
-        let mut body = vec![b'['];
-        let mut taken = 0;
-        for row in rows {
-            let start = body.len();
-            if taken > 0 {
-                body.push(b',');
-            }
-            serde_json::to_writer(&mut body, row).map_err(anyhow::Error::from)?;
-            if taken > 0 && body.len() + b"]".len() > most_bytes {
-                body.truncate(start);
-                break;
-            }
-            taken += 1;
-        }
-        body.push(b']');
-        let more = taken < rows.len() || taken >= limit;
-        let next = rows[..taken].last().filter(|_| more).map(cursor);
-        Ok(Self { body: body.into(), content_type: "application/json", next })
-    }
-
-    fn text(body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), content_type: "text/plain; charset=utf-8", next: None }
-    }
-
-    fn into_response(self, uri: &Uri, gzip: bool) -> Response {
-        let compressed =
-            (gzip && self.body.len() >= GZIP_FROM).then(|| compress(&self.body)).flatten();
-        let encoded = compressed.is_some();
-        let body = compressed.unwrap_or(self.body);
-        let length = body.len();
-        let mut response = Response::new(Full::new(body));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        if encoded {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        if let Some(cursor) = self.next
-            && let Ok(link) = HeaderValue::from_str(&next_link(uri, cursor))
-        {
-            headers.insert(header::LINK, link);
-        }
-        response
+    /// The function's own routes, as `/openapi.json` describes them.
+    fn description(&self) -> serde_json::Value {
+        openapi::document(self.name, &self.operations, self.guards.ask_for_token())
     }
 }
 
-/// The same request for what follows `cursor` (RFC 8288).
-fn next_link(uri: &Uri, cursor: Cursor) -> String {
-    let mut query = String::new();
-    let others =
-        uri.query().unwrap_or("").split('&').filter(|parameter| {
-            !parameter.is_empty() && parameter.split('=').next() != Some("cursor")
-        });
-    for parameter in others {
-        query.push_str(parameter);
-        query.push('&');
+/// What is sent where nothing is wrong.
+enum Reply {
+    Answer(Answer),
+    /// The methods of a path.
+    Options(String),
+}
+
+/// The query without `format`, and the format that it or `Accept` asks for.
+fn wanted(query: &str, headers: &HeaderMap) -> Result<(String, Format)> {
+    let (formats, others): (Vec<&str>, Vec<&str>) =
+        query.split('&').partition(|pair| pair.split('=').next() == Some("format"));
+    if formats.len() > 1 {
+        return Err(Error::bad_parameter("format", "given more than once"));
     }
-    format!("<{}?{query}cursor={cursor}>; rel=\"next\"", uri.path())
+    let format = formats.first().map(|pair| pair.split_once('=').map_or("", |(_, value)| value));
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    Ok((others.join("&"), Format::negotiate(format, accept)?))
 }
 
-fn accepts_gzip<B>(request: &hyper::Request<B>) -> bool {
-    request
-        .headers()
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|coding| {
-            let mut parts = coding.split(';').map(str::trim);
-            let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-            gzip && !parts.any(|part| part.replace(' ', "") == "q=0")
-        })
+/// A segment of a path, as it would stand in a query: there, some characters mean something.
+fn escaped(segment: &str) -> String {
+    segment.replace('+', "%2B").replace('&', "%26").replace('=', "%3D")
 }
 
-fn compress(body: &[u8]) -> Option<Bytes> {
-    use std::io::Write as _;
-    let mut encoder = flate2::write::GzEncoder::new(
-        Vec::with_capacity(body.len() / 4),
-        flate2::Compression::fast(),
-    );
-    encoder.write_all(body).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+fn options(allowed: &str) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
 }
 
 /// A plain answer, for servers with handlers of their own.

@@ -16,4 +16,5 @@ pub mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
+pub mod tokens;
 pub mod ws;

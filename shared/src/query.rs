@@ -1,15 +1,20 @@
-//! What every query function has: the same settings, a pool of connections, and the routes.
+//! What every query function has: the same settings, pools of connections, and the routes.
 
-use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroUsize},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     config,
     db::{Pool, QueryError, Row, ToSql, Url},
-    http::{self, Answer, Cursor, Limit, Routes},
+    http::{self, Guards, Origins, Routes},
     metrics::Metrics,
     service::Shutdown,
+    tokens::Tokens,
 };
 
 /// A query that takes longer is given up by the server.
@@ -18,8 +23,11 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The settings of a query function, a variable each, named like the field in capitals.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Config {
-    /// Where messages are stored; the role `tetcore_query` has all the rights that are needed.
+    /// Where everything is stored; the role `tetcore_query`, or `tetcore_admin` for functions
+    /// that write, has all the rights that are needed.
     pub database_url: Url,
+    /// Where to read instead: a replica.
+    pub database_read_url: Option<Url>,
     /// The address to listen on.
     #[serde(default = "http::default_bind")]
     pub bind: IpAddr,
@@ -32,6 +40,15 @@ pub struct Config {
     /// Bytes of an answer after which a page ends early.
     #[serde(default = "default_max_response_bytes", deserialize_with = "config::number")]
     pub max_response_bytes: usize,
+    /// Requests under way beyond which further ones are turned away.
+    #[serde(default = "default_max_concurrent_requests", deserialize_with = "config::number")]
+    pub max_concurrent_requests: NonZeroU16,
+    /// Comma-separated tokens of which a request must bring one; none: open to all.
+    #[serde(default)]
+    pub api_tokens: Tokens,
+    /// Comma-separated origins whose pages may read answers, or `*`; none: no other origin.
+    #[serde(default)]
+    pub cors_allowed_origins: Origins,
 }
 
 fn default_db_pool_size() -> NonZeroUsize {
@@ -40,15 +57,28 @@ fn default_db_pool_size() -> NonZeroUsize {
 fn default_max_response_bytes() -> usize {
     1_000_000
 }
+fn default_max_concurrent_requests() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(255)
+}
 
 /// What a handler asks the database with.
 #[derive(Clone)]
 pub struct Query {
-    pool: Pool,
-    most_bytes: usize,
+    reading: Pool,
+    writing: Pool,
 }
 
 impl Query {
+    fn new(name: &str, config: &Config) -> anyhow::Result<Self> {
+        let pool = |url| Pool::new(url, name, config.db_pool_size.get(), STATEMENT_TIMEOUT);
+        let writing = pool(&config.database_url)?;
+        let reading = match &config.database_read_url {
+            Some(url) => pool(url)?,
+            None => writing.clone(),
+        };
+        Ok(Self { reading, writing })
+    }
+
     /// All rows of `sql`, which is prepared once for each connection.
     ///
     /// # Errors
@@ -58,21 +88,19 @@ impl Query {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, QueryError> {
-        self.pool.query(sql, parameters).await
+        self.reading.query(sql, parameters).await
     }
 
-    /// An answer of these rows, which ends early where it would grow too large: see
-    /// [`Answer::page`].
+    /// As [`rows`](Self::rows), for statements that write.
     ///
     /// # Errors
-    /// A row has no JSON form.
-    pub fn page<T: Serialize, const DEFAULT: u32, const MAX: u32>(
+    /// See [`QueryError`].
+    pub async fn write(
         &self,
-        rows: &[T],
-        limit: Limit<DEFAULT, MAX>,
-        cursor: impl FnOnce(&T) -> Cursor,
-    ) -> http::Result<Answer> {
-        Answer::page(rows, limit.get(), self.most_bytes, cursor)
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, QueryError> {
+        self.writing.query(sql, parameters).await
     }
 }
 
@@ -81,17 +109,25 @@ impl Query {
 /// # Errors
 /// The settings cannot be used, or the address cannot be had.
 pub async fn serve(
-    name: &str,
+    name: &'static str,
     config: Config,
     shutdown: Shutdown,
     routes: impl FnOnce(Routes, Query) -> Routes,
 ) -> anyhow::Result<()> {
-    let pool = Pool::new(&config.database_url, name, config.db_pool_size.get(), STATEMENT_TIMEOUT)?;
-    let query = Query { pool: pool.clone(), most_bytes: config.max_response_bytes };
-    let common = Routes::new(&Metrics::default()).ready(move || {
-        let pool = pool.clone();
-        async move { Ok(pool.ping().await?) }
-    });
+    let query = Query::new(name, &config)?;
+    let reading = query.reading.clone();
+    let guards = Guards::new(
+        config.api_tokens,
+        config.cors_allowed_origins,
+        config.max_concurrent_requests.get().into(),
+    );
+    let common = Routes::new(name, &Metrics::default())
+        .guarded(guards)
+        .most_bytes(config.max_response_bytes)
+        .ready(move || {
+            let pool = reading.clone();
+            async move { Ok(pool.ping().await?) }
+        });
     let listener = http::bind(config.bind, config.port, None)?;
     http::serve(listener, routes(common, query), shutdown).await
 }

@@ -87,7 +87,7 @@ async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result
     let shards = (0..config.queue_shards.get()).map(consumer).collect();
     let gauges = Arc::new(Gauges::new(counts, pool, shards, in_hand));
     let measured = Arc::clone(&gauges);
-    let routes = Routes::new(&metrics)
+    let routes = Routes::new(env!("CARGO_PKG_NAME"), &metrics)
         .ready(move || {
             let gauges = Arc::clone(&gauges);
             async move { gauges.check().await }

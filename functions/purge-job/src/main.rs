@@ -62,7 +62,7 @@ async fn purge_job(options: Options, config: Config, shutdown: Shutdown) -> anyh
     let metrics = Metrics::default();
     let runs = metrics::Purge::new(&metrics);
     let url = config.database_url.clone();
-    let routes = http::Routes::new(&metrics).ready(move || {
+    let routes = http::Routes::new(env!("CARGO_PKG_NAME"), &metrics).ready(move || {
         let url = url.clone();
         async move { db::connect(&url, NAME, "").await.map(drop) }
     });

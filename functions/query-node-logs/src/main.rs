@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
     db::Row,
-    http::{self, Answer, Cursor, Limit, Time},
+    http::{self, Cursor, Number, Page, Time},
     query::{self, Query},
     row::node_id,
     service,
 };
 
-/// The query's parameters.
-#[derive(Deserialize)]
+/// What one node sent, newest first.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
     /// The node.
@@ -28,13 +29,13 @@ struct Params {
     end_time: Option<Time>,
     /// How many at the most.
     #[serde(default)]
-    limit: Limit<100, 10_000>,
+    limit: Number<100, 10_000>,
     /// Where the page before ended.
     cursor: Option<Cursor>,
 }
 
 /// One message.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Entry {
     #[serde(skip)]
     id: i64,
@@ -42,6 +43,8 @@ struct Entry {
     peer_id: String,
     msg: Option<String>,
     created_at: Time,
+    /// As it was sent.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     logs: Box<RawValue>,
 }
 
@@ -60,17 +63,28 @@ impl TryFrom<&Row> for Entry {
     }
 }
 
-async fn logs(query: Query, params: Params) -> http::Result<Answer> {
-    let Params { peer_id, msg, target, start_time, end_time, limit, cursor } = params;
+async fn logs(query: Query, params: Params) -> http::Result<Page<Entry, Cursor>> {
+    let key = |entry: &Entry| Cursor { time: entry.created_at.0, id: entry.id };
+    Ok(Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
+        page(query.clone(), params.clone(), after, rows)
+    }))
+}
+
+async fn page(
+    query: Query,
+    params: Params,
+    after: Option<Cursor>,
+    rows: i64,
+) -> http::Result<Vec<Entry>> {
+    let Params { peer_id, msg, target, start_time, end_time, .. } = params;
     let (start, end) = (start_time.map(|time| time.0), end_time.map(|time| time.0));
-    let (time, id) = cursor.map(|cursor| (cursor.time, cursor.id)).unzip();
+    let (time, id) = after.map(|after| (after.time, after.id)).unzip();
     let sql = include_str!("logs.sql");
     let node = node_id(&peer_id);
     let rows = query
-        .rows(sql, &[&node, &peer_id, &msg, &target, &start, &end, &time, &id, &limit.rows()])
+        .rows(sql, &[&node, &peer_id, &msg, &target, &start, &end, &time, &id, &rows])
         .await?;
-    let entries = rows.iter().map(Entry::try_from).collect::<Result<Vec<_>, _>>()?;
-    query.page(&entries, limit, |last| Cursor { time: last.created_at.0, id: last.id })
+    Ok(rows.iter().map(Entry::try_from).collect::<Result<_, _>>()?)
 }
 
 fn main() -> ExitCode {

@@ -226,7 +226,7 @@ async fn routes_methods_and_compression() {
     let answer = request(address, "POST", path, &[]).await;
     assert_eq!(
         (answer.status.as_u16(), &answer.headers["allow"]),
-        (405, &"GET, HEAD".parse().unwrap())
+        (405, &"GET, HEAD, OPTIONS".parse().unwrap())
     );
     let whole = function.get(path).await;
     assert_eq!(function.get("/nodes/logs/?peer_id=peer").await.body, whole.body);

@@ -2,16 +2,17 @@
 
 use std::process::ExitCode;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::{
     db::Row,
-    http::{self, Answer, Cursor, Limit, Time},
+    http::{self, Cursor, Number, Page, Time},
     query::{self, Query},
     service,
 };
 
-/// The query's parameters.
-#[derive(Deserialize)]
+/// The latest connection of each node, newest first.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
     /// Only nodes of this chain.
@@ -20,13 +21,13 @@ struct Params {
     name: Option<String>,
     /// How many at the most.
     #[serde(default)]
-    limit: Limit<1000, 10_000>,
+    limit: Number<1000, 10_000>,
     /// Where the page before ended.
     cursor: Option<Cursor>,
 }
 
 /// One node.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Node {
     id: i64,
     ip_addr: String,
@@ -61,13 +62,23 @@ impl From<&Row> for Node {
     }
 }
 
-async fn nodes(query: Query, params: Params) -> http::Result<Answer> {
-    let (time, id) = params.cursor.map(|cursor| (cursor.time, cursor.id)).unzip();
+async fn nodes(query: Query, params: Params) -> http::Result<Page<Node, Cursor>> {
+    let key = |node: &Node| Cursor { time: node.created_at.0, id: node.id };
+    Ok(Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
+        page(query.clone(), params.clone(), after, rows)
+    }))
+}
+
+async fn page(
+    query: Query,
+    params: Params,
+    after: Option<Cursor>,
+    rows: i64,
+) -> http::Result<Vec<Node>> {
+    let (time, id) = after.map(|after| (after.time, after.id)).unzip();
     let sql = include_str!("nodes.sql");
-    let rows =
-        query.rows(sql, &[&params.chain, &params.name, &time, &id, &params.limit.rows()]).await?;
-    let nodes: Vec<Node> = rows.iter().map(Node::from).collect();
-    query.page(&nodes, params.limit, |last| Cursor { time: last.created_at.0, id: last.id })
+    let rows = query.rows(sql, &[&params.chain, &params.name, &time, &id, &rows]).await?;
+    Ok(rows.iter().map(Node::from).collect())
 }
 
 fn main() -> ExitCode {

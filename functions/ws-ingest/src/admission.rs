@@ -10,9 +10,10 @@ use std::{
 };
 
 use hyper::{StatusCode, header::HeaderMap};
+use shared::tokens::Tokens;
 use tokio::sync::oneshot;
 
-use crate::config::{Config, Networks, Tokens};
+use crate::config::{Config, Networks};
 
 /// Why a handshake gets no upgrade.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,9 +3,8 @@
 use std::{net::IpAddr, num::NonZeroU16};
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use sha2::{Digest as _, Sha256};
-use shared::{config, http, queue};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use shared::{config, http, queue, tokens::Tokens};
 
 /// A variable each, named like the field in capitals.
 #[derive(Debug, Deserialize, Serialize)]
@@ -131,60 +130,17 @@ impl Config {
             self.ws_max_payload <= MOST_PAYLOAD,
             "WS_MAX_PAYLOAD: must be at most {MOST_PAYLOAD}, which is what jsonb holds"
         );
+        let taken = ["audit", "healthz", "readyz", "metrics", "openapi.json", "feed"];
+        anyhow::ensure!(
+            !taken.iter().any(|route| self.ingest_tokens.contain(route)),
+            "INGEST_TOKENS: a token must not be the name of a route"
+        );
         // A quarter of it is for unfinished messages, whose memory doubles as they grow.
         anyhow::ensure!(
             self.ingest_buffer_bytes / 8 >= self.ws_max_payload as usize,
             "INGEST_BUFFER_BYTES: must be at least 8 times WS_MAX_PAYLOAD"
         );
         Ok(())
-    }
-}
-
-/// The tokens that open the way in. Only their digests are kept and compared, so that the time that
-/// a comparison takes tells nothing of a token.
-#[derive(Debug, Default)]
-pub struct Tokens(Vec<[u8; 32]>);
-
-impl Tokens {
-    /// Whether any token is asked for.
-    pub fn are_required(&self) -> bool {
-        !self.0.is_empty()
-    }
-
-    /// Whether this is one of them.
-    pub fn contain(&self, token: &str) -> bool {
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        self.0.contains(&digest)
-    }
-}
-
-impl<'de> Deserialize<'de> for Tokens {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let list = String::deserialize(deserializer)?;
-        list.split(',')
-            .map(str::trim)
-            .map(|token| {
-                let fits = !token.is_empty()
-                    && token
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-                let taken = ["audit", "healthz", "readyz", "metrics", "feed"].contains(&token);
-                if fits && !taken {
-                    Ok(Sha256::digest(token).into())
-                } else {
-                    Err(D::Error::custom(
-                        "a token has letters, digits, `-`, `_`, `.` or `~`, and is no route's name",
-                    ))
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
-impl Serialize for Tokens {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{} hidden", self.0.len()))
     }
 }
 

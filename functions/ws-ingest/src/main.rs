@@ -65,7 +65,7 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let reserving = producer(0);
     tokio::spawn(async move { reservations.reserve(reserving).await });
 
-    let routes = Routes::new(&metrics).ready({
+    let routes = Routes::new(env!("CARGO_PKG_NAME"), &metrics).ready({
         let (buffer, ids) = (Arc::clone(&buffer), Arc::clone(&ids));
         move || {
             let (buffer, ids) = (Arc::clone(&buffer), Arc::clone(&ids));

@@ -1,14 +1,15 @@
 //! Parameters of a request, as types that say what they expect.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error as _},
 };
 
-use super::Error;
+use super::{Error, problem::naming};
 
 /// How times are answered: UTC without a zone, as 0.1.4 did; the fraction only where there is one.
 const NAIVE: &str = "%Y-%m-%dT%H:%M:%S%.f";
@@ -18,56 +19,103 @@ pub(super) fn parse<P: DeserializeOwned>(query: &str) -> Result<P, Error> {
     let query = query.trim_matches('&');
     if let Some(parameter) = query.split('&').find(|parameter| parameter.contains("%00")) {
         let name = parameter.split('=').next().unwrap_or_default();
-        let detail = format!("`{name}`: expected text, which never holds U+0000");
-        return Err(Error::BadParameter { name: Some(name.to_owned()), detail });
+        return Err(Error::bad_parameter(name, "expected text, which never holds U+0000"));
     }
     let deserializer = serde_html_form::Deserializer::from_bytes(query.as_bytes());
     serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        // serde_html_form's words for a repeated parameter.
-        let inner = error.inner().to_string().replace("unsupported value", "given more than once");
-        let path = error.path().to_string();
-        // serde names missing and unknown fields in the message only.
-        let name =
-            if path == "." { inner.split('`').nth(1).map(str::to_owned) } else { Some(path) };
-        let detail = match &name {
-            Some(name) if !inner.contains(&format!("`{name}`")) => format!("`{name}`: {inner}"),
-            _ => inner.replace("field", "parameter"),
+        // Words of serde_html_form's and serde's own that mean nothing to a client.
+        let said = error.inner().to_string().replace("unsupported value", "given more than once");
+        let said = match said.split_once(" field `") {
+            Some((kind @ ("unknown" | "missing"), rest)) => format!("{kind} parameter `{rest}"),
+            _ => said,
         };
+        let path = error.path().to_string();
+        // serde names missing fields in the message only.
+        let name =
+            if path == "." { said.split('`').nth(1).map(str::to_owned) } else { Some(path) };
+        let detail = naming(name.as_deref(), &said);
         Error::BadParameter { name, detail }
     })
 }
 
-/// How many rows an answer has at the most: `DEFAULT` where nothing is said, never above `MAX`.
+/// A whole number from 1 to `MAX`: `DEFAULT` where nothing is said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limit<const DEFAULT: u32, const MAX: u32>(u32);
+pub struct Number<const DEFAULT: u32, const MAX: u32>(u32);
 
-impl<const DEFAULT: u32, const MAX: u32> Default for Limit<DEFAULT, MAX> {
+impl<const DEFAULT: u32, const MAX: u32> Default for Number<DEFAULT, MAX> {
     fn default() -> Self {
         Self(DEFAULT)
     }
 }
 
-impl<const DEFAULT: u32, const MAX: u32> Limit<DEFAULT, MAX> {
-    /// The number of rows, as SQL's `LIMIT` takes it.
+impl<const DEFAULT: u32, const MAX: u32> Number<DEFAULT, MAX> {
+    /// The number.
     #[must_use]
-    pub fn rows(self) -> i64 {
-        self.0.into()
-    }
-
-    /// The number of rows.
-    #[must_use]
-    pub fn get(self) -> usize {
-        self.0 as usize
+    pub fn get(self) -> u32 {
+        self.0
     }
 }
 
-impl<'de, const DEFAULT: u32, const MAX: u32> Deserialize<'de> for Limit<DEFAULT, MAX> {
+impl<'de, const DEFAULT: u32, const MAX: u32> Deserialize<'de> for Number<DEFAULT, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.parse() {
-            Ok(rows @ 1..) if rows <= MAX => Ok(Self(rows)),
-            _ => Err(D::Error::custom(format!("expected a number from 1 to {MAX}, got `{text}`"))),
-        }
+        whole(deserializer, MAX).map(Self)
+    }
+}
+
+impl<const DEFAULT: u32, const MAX: u32> Serialize for Number<DEFAULT, MAX> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<const DEFAULT: u32, const MAX: u32> JsonSchema for Number<DEFAULT, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Number_{DEFAULT}_{MAX}").into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": MAX })
+    }
+}
+
+/// The number of something that the database numbers from 1 on, such as a benchmark.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Id(pub i32);
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = whole(deserializer, i32::MAX.unsigned_abs())?;
+        i32::try_from(number).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl JsonSchema for Id {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Id".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": i32::MAX })
+    }
+}
+
+/// A number from 1 to `most`, in digits only.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D, most: u32) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number @ 1..) if number <= most && digits => Ok(number),
+        _ => Err(D::Error::custom(format!("expected a number from 1 to {most}, got `{text}`"))),
     }
 }
 
@@ -113,6 +161,30 @@ impl fmt::Display for Time {
     }
 }
 
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        if generator.contract().is_serialize() {
+            json_schema!({
+                "type": "string",
+                "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?$",
+                "examples": ["2019-01-01T00:00:00.250"],
+            })
+        } else {
+            json_schema!({
+                "type": "string",
+                "format": "date-time",
+                "examples": ["2019-01-01T02:00:00+02:00", "2019-01-01T00:00:00"],
+            })
+        }
+    }
+}
+
 /// Where a page ended: the time and the id of its last row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cursor {
@@ -140,6 +212,19 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
+impl JsonSchema for Cursor {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Cursor".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // All of these are read; those that answers give are among them.
+        json_schema!({ "type": "string", "pattern": "^[0-9]{1,17}_[0-9]{1,18}$" })
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -152,7 +237,7 @@ mod tests {
     struct Sample {
         peer_id: String,
         #[serde(default)]
-        limit: Limit<100, 10_000>,
+        limit: Number<100, 10_000>,
         start_time: Option<Time>,
     }
 
@@ -166,7 +251,7 @@ mod tests {
     #[test]
     fn defaults_and_encodings() {
         let sample: Sample = parse("peer_id=a%26b").unwrap();
-        assert_eq!((sample.peer_id.as_str(), sample.limit.rows()), ("a&b", 100));
+        assert_eq!((sample.peer_id.as_str(), sample.limit.get()), ("a&b", 100));
         let at = |query: &str| parse::<Sample>(query).unwrap().start_time.unwrap().to_string();
         assert_eq!(at("peer_id=a&start_time=2019-01-01T00:00:00.25"), "2019-01-01T00:00:00.250");
         assert_eq!(at("peer_id=a&start_time=2019-01-01T02:00:00%2B02:00"), "2019-01-01T00:00:00");
@@ -178,6 +263,7 @@ mod tests {
         for (query, name, word) in [
             ("", "peer_id", "missing parameter"),
             ("peer_id=a&limit=0", "limit", "from 1 to 10000, got `0`"),
+            ("peer_id=a&limit=%2B5", "limit", "from 1 to 10000"),
             ("peer_id=a&limit=1e9", "limit", "from 1 to 10000"),
             ("peer_id=a&start_time=yesterday", "start_time", "2019-01-01T00:00:00"),
             ("peer_id=a&limt=5", "limt", "unknown parameter"),

@@ -4,12 +4,15 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     StatusCode,
-    header::{self, HeaderValue},
+    header::{self, HeaderName, HeaderValue},
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Response;
 use crate::db::QueryError;
+
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The result of answering a request.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,10 +27,38 @@ pub enum Error {
         /// What is wrong, and what was expected.
         detail: String,
     },
-    /// No such route, or nothing there.
-    NotFound,
+    /// A member of the body is missing, unknown, or not what was expected.
+    BadBody {
+        /// The member, where it can be named.
+        name: Option<String>,
+        /// What is wrong, and what was expected.
+        detail: String,
+    },
+    /// The body is no JSON at all: why.
+    NotJson(String),
+    /// The body is not declared as JSON, or is encoded.
+    UnsupportedMediaType,
+    /// The body has more bytes than these.
+    TooLarge(usize),
+    /// The body did not arrive in time.
+    TooSlow,
+    /// A member of the body names something that is not there.
+    Conflict {
+        /// The member.
+        name: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// No such route, or nothing there: what is missing.
+    NotFound(&'static str),
     /// The route has other methods: these.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(String),
+    /// The client takes none of the formats that there are.
+    NotAcceptable,
+    /// No token, or a wrong one.
+    Unauthorized,
+    /// As many requests are under way as may be.
+    Busy,
     /// Something this function needs is away; trying again helps.
     Unavailable(anyhow::Error),
     /// A fault of ours.
@@ -60,51 +91,134 @@ struct Problem<'a> {
     parameter: Option<&'a str>,
 }
 
+/// The schema of a problem.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "What is wrong, and what was expected" },
+            "parameter": { "type": "string", "description": "The parameter or the body's member" },
+        },
+    })
+}
+
 impl Error {
-    pub(super) fn into_response(self, path: &str) -> Response {
-        let (status, detail) = match &self {
-            Self::BadParameter { detail, .. } => (StatusCode::BAD_REQUEST, detail.clone()),
-            Self::NotFound => (StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()),
-            Self::MethodNotAllowed(allowed) => {
-                (StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {allowed}"))
+    pub(super) fn bad_parameter(name: &str, said: &str) -> Self {
+        Self::BadParameter { name: Some(name.to_owned()), detail: naming(Some(name), said) }
+    }
+
+    /// A body of which `name`, or all of it, is not as expected.
+    #[must_use]
+    pub fn bad_body(name: Option<String>, said: &str) -> Self {
+        let detail = naming(name.as_deref(), said);
+        Self::BadBody { name, detail }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadParameter { .. } | Self::NotJson(_) => StatusCode::BAD_REQUEST,
+            Self::BadBody { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::BadParameter { detail, .. }
+            | Self::BadBody { detail, .. }
+            | Self::Conflict { detail, .. }
+            | Self::NotJson(detail) => detail.clone(),
+            Self::UnsupportedMediaType => {
+                "expected a body of `Content-Type: application/json`, without an encoding".to_owned()
             }
+            Self::TooLarge(most) => format!("expected a body of at most {most} bytes"),
+            Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::NotFound(what) => format!("there is no such {what}"),
+            Self::MethodNotAllowed(allowed) => format!("this path takes {allowed}"),
+            Self::NotAcceptable => {
+                "this answer comes as application/json, application/x-ndjson or text/csv".to_owned()
+            }
+            Self::Unauthorized => "expected `Authorization: Bearer` and a valid token".to_owned(),
+            Self::Busy => "too many requests are under way; try again".to_owned(),
+            Self::Unavailable(_) => {
+                "what this answer needs is away for a moment; try again".to_owned()
+            }
+            Self::Internal(_) => "this is our fault; the log knows more".to_owned(),
+        }
+    }
+
+    fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::BadParameter { name, .. } | Self::BadBody { name, .. } => name.as_deref(),
+            Self::Conflict { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The header that goes with the status.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some(match self {
+            Self::MethodNotAllowed(allowed) => {
+                (header::ALLOW, HeaderValue::from_str(allowed).ok()?)
+            }
+            Self::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::Busy | Self::Unavailable(_) => {
+                (header::RETRY_AFTER, HeaderValue::from_static("1"))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Logs what only we can mend.
+    pub(super) fn log(&self, path: &str, request_id: &str) {
+        match self {
             Self::Unavailable(error) => {
-                tracing::warn!(path, error = format!("{error:#}"), "unavailable");
-                let detail = "what this answer needs is away for a moment; try again";
-                (StatusCode::SERVICE_UNAVAILABLE, detail.to_owned())
+                tracing::warn!(path, request_id, error = format!("{error:#}"), "unavailable");
             }
             Self::Internal(error) => {
-                tracing::error!(path, error = format!("{error:#}"), "internal error");
-                (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "this is our fault; the log knows more".to_owned(),
-                )
+                tracing::error!(path, request_id, error = format!("{error:#}"), "internal error");
             }
-        };
+            _ => {}
+        }
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let (status, detail) = (self.status(), self.detail());
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: &detail,
-            parameter: match &self {
-                Self::BadParameter { name, .. } => name.as_deref(),
-                _ => None,
-            },
+            parameter: self.parameter(),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self {
-            Self::MethodNotAllowed(allowed) => {
-                headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
-            }
-            Self::Unavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.header());
         response
+    }
+}
+
+/// `said`, which names `name` at its beginning unless it does so itself.
+pub(super) fn naming(name: Option<&str>, said: &str) -> String {
+    match name {
+        Some(name) if !said.contains(&format!("`{name}`")) => format!("`{name}`: {said}"),
+        _ => said.to_owned(),
     }
 }

@@ -1,0 +1,187 @@
+//! What a handler answers with, and the response that it becomes.
+
+use std::{
+    future::Future,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, StatusCode, Uri,
+    header::{self, HeaderValue},
+};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Serialize;
+
+use super::{Response, Result, openapi::Success, page::Format};
+
+/// Bodies from this size on are compressed where the client takes gzip.
+const GZIP_FROM: usize = 1024;
+/// What is asked for again is answered from here on with 304 where it is still the same.
+const REVALIDATE: &str = "no-cache";
+
+/// How an answer is wanted.
+pub struct Call {
+    pub(super) format: Format,
+    pub(super) most_bytes: usize,
+}
+
+/// What a handler may answer with.
+pub trait Answers: Send + 'static {
+    /// Whether it is a list, which comes in several formats.
+    const IS_LIST: bool = false;
+
+    /// The answer, for the description of the route.
+    fn describe(generator: &mut SchemaGenerator) -> Success;
+
+    /// The answer as bytes.
+    fn answer(self, call: Call) -> impl Future<Output = Result<Answer>> + Send;
+}
+
+/// A JSON document.
+pub struct Json<T>(pub T);
+
+impl<T: Serialize + JsonSchema + Send + 'static> Answers for Json<T> {
+    fn describe(generator: &mut SchemaGenerator) -> Success {
+        Success { status: 200, schema: T::json_schema(generator), is_list: false }
+    }
+
+    async fn answer(self, _: Call) -> Result<Answer> {
+        Answer::json(&self.0)
+    }
+}
+
+/// What was made, as a JSON document.
+pub struct Created<T>(pub T);
+
+impl<T: Serialize + JsonSchema + Send + 'static> Answers for Created<T> {
+    fn describe(generator: &mut SchemaGenerator) -> Success {
+        Success { status: 201, schema: T::json_schema(generator), is_list: false }
+    }
+
+    async fn answer(self, _: Call) -> Result<Answer> {
+        Ok(Answer { status: StatusCode::CREATED, ..Answer::json(&self.0)? })
+    }
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    content_type: &'static str,
+    next: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn new(body: impl Into<Bytes>, content_type: &'static str) -> Self {
+        Self { status: StatusCode::OK, body: body.into(), content_type, next: None }
+    }
+
+    pub(super) fn text(body: impl Into<Bytes>) -> Self {
+        Self::new(body, "text/plain; charset=utf-8")
+    }
+
+    pub(super) fn json(value: &impl Serialize) -> Result<Self> {
+        let body = serde_json::to_vec(value).map_err(anyhow::Error::from)?;
+        Ok(Self::new(body, "application/json"))
+    }
+
+    /// With a link to what follows the place `next`.
+    pub(super) fn followed_by(self, next: Option<String>) -> Self {
+        Self { next, ..self }
+    }
+
+    /// The response to a request for `uri` with these `headers`.
+    pub(super) fn into_response(self, uri: &Uri, asked: &HeaderMap) -> Response {
+        let tag = (self.status == StatusCode::OK).then(|| entity_tag(&self.body));
+        let unchanged = tag.as_deref().is_some_and(|tag| is_known(asked, tag));
+        let compressed = (!unchanged && self.body.len() >= GZIP_FROM && accepts_gzip(asked))
+            .then(|| compress(&self.body))
+            .flatten();
+        let encoded = compressed.is_some();
+        let body = compressed.unwrap_or(self.body);
+
+        let mut response = Response::default();
+        *response.status_mut() = if unchanged { StatusCode::NOT_MODIFIED } else { self.status };
+        let headers = response.headers_mut();
+        headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
+        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+            headers.insert(header::ETAG, tag);
+        }
+        if let Some(next) = self.next
+            && let Ok(link) = HeaderValue::from_str(&next_link(uri, &next))
+        {
+            headers.insert(header::LINK, link);
+        }
+        if unchanged {
+            return response;
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if encoded {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        *response.body_mut() = Full::new(body);
+        response
+    }
+}
+
+/// Weak, since the compressed form shares it (RFC 9110, section 8.8.1). All instances of one
+/// build agree on it.
+fn entity_tag(body: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("W/\"{:016x}\"", hasher.finish())
+}
+
+/// Whether the client says that it has the answer of this tag.
+fn is_known(asked: &HeaderMap, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
+}
+
+/// The same request for what follows the place `next` (RFC 8288).
+fn next_link(uri: &Uri, next: &str) -> String {
+    let mut query = String::new();
+    let others =
+        uri.query().unwrap_or("").split('&').filter(|parameter| {
+            !parameter.is_empty() && parameter.split('=').next() != Some("cursor")
+        });
+    for parameter in others {
+        query.push_str(parameter);
+        query.push('&');
+    }
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("<{}?{query}cursor={next}>; rel=\"next\"", uri.path())
+}
+
+fn accepts_gzip(asked: &HeaderMap) -> bool {
+    asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            let gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+            gzip && !parts.any(|part| part.replace(' ', "") == "q=0")
+        })
+}
+
+fn compress(body: &[u8]) -> Option<Bytes> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(
+        Vec::with_capacity(body.len() / 4),
+        flate2::Compression::fast(),
+    );
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}

@@ -1,0 +1,313 @@
+//! Answers that are lists: a page at a time, in the format that the client asks for.
+
+use std::{borrow::Cow, fmt, future::Future, pin::Pin};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    Error, Result,
+    answer::{Answer, Answers, Call},
+    openapi::Success,
+};
+
+/// Rows that are fetched at once, so that what does not fit an answer is not fetched either.
+const CHUNK: u32 = 1000;
+
+/// The media types of a list; the first one unless the client asks for another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Format {
+    /// A JSON array.
+    Json,
+    /// A JSON object a line.
+    Ndjson,
+    /// RFC 4180, with a header; objects and arrays are JSON text in their cell.
+    Csv,
+}
+
+impl Format {
+    pub(super) const ALL: [Self; 3] = [Self::Json, Self::Ndjson, Self::Csv];
+
+    /// As the parameter `format` names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
+
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Csv => "text/csv",
+        }
+    }
+
+    /// What the parameter `format` asks for, else the best that `accept` names (RFC 9110).
+    ///
+    /// # Errors
+    /// There is no such format, or `accept` takes none of them.
+    pub(super) fn negotiate(parameter: Option<&str>, accept: Option<&str>) -> Result<Self> {
+        if let Some(name) = parameter {
+            return Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+                Error::bad_parameter("format", "expected `json`, `ndjson` or `csv`")
+            });
+        }
+        let Some(accept) = accept else {
+            return Ok(Self::Json);
+        };
+        let mut best = None;
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+            let quality = quality.unwrap_or(1.0);
+            let format = Self::ALL.into_iter().find(|format| {
+                let own = format.media_type();
+                let group = name.strip_suffix("/*").is_some_and(|group| {
+                    group == "*" || own.split('/').next() == Some(group)
+                });
+                name == own || group
+            });
+            if let Some(format) = format
+                && quality > best.map_or(0.0, |(quality, _)| quality)
+            {
+                best = Some((quality, format));
+            }
+        }
+        best.map(|(_, format)| format).ok_or(Error::NotAcceptable)
+    }
+}
+
+type Fetched<T> = Pin<Box<dyn Future<Output = Result<Vec<T>>> + Send>>;
+
+/// Rows in an order, of which `K` names a place. The answer has at most `limit` of them, and no
+/// more than fit `MAX_RESPONSE_BYTES`; where there may be more, it links to what follows.
+pub struct Page<T, K> {
+    limit: u32,
+    after: Option<K>,
+    key: fn(&T) -> K,
+    fetch: Box<dyn Fn(Option<K>, i64) -> Fetched<T> + Send + Sync>,
+}
+
+impl<T, K> Page<T, K> {
+    /// At most `limit` rows behind the place `after`. `fetch` yields so many behind a place, and
+    /// `key` tells a row's.
+    pub fn new<F, R>(limit: u32, after: Option<K>, key: fn(&T) -> K, fetch: F) -> Self
+    where
+        F: Fn(Option<K>, i64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<T>>> + Send + 'static,
+    {
+        Self { limit, after, key, fetch: Box::new(move |after, rows| Box::pin(fetch(after, rows))) }
+    }
+}
+
+impl<T, K> Answers for Page<T, K>
+where
+    T: Serialize + JsonSchema + Send + Sync + 'static,
+    K: Clone + fmt::Display + Send + Sync + 'static,
+{
+    const IS_LIST: bool = true;
+
+    fn describe(generator: &mut SchemaGenerator) -> Success {
+        Success { status: 200, schema: T::json_schema(generator), is_list: true }
+    }
+
+    /// The first row is always in it, whatever its size.
+    async fn answer(self, call: Call) -> Result<Answer> {
+        let mut body = Body::new(call.format, &columns::<T>())?;
+        let mut after = self.after;
+        let mut left = self.limit;
+        let mut taken = 0;
+        let more = 'page: loop {
+            let wanted = left.min(CHUNK);
+            let rows = (self.fetch)(after.clone(), wanted.into()).await?;
+            for row in &rows {
+                if !body.push(row, call.most_bytes, taken == 0)? {
+                    break 'page true;
+                }
+                taken += 1;
+                after = Some((self.key)(row));
+            }
+            left -= wanted;
+            if rows.len() < wanted as usize {
+                break false;
+            }
+            if left == 0 {
+                break true;
+            }
+        };
+        let answer = Answer::new(body.finish(), call.format.media_type());
+        Ok(answer.followed_by(after.filter(|_| more).map(|place| place.to_string())))
+    }
+}
+
+/// The names of `T`'s members, in their order.
+fn columns<T: JsonSchema>() -> Vec<String> {
+    let mut generator = super::openapi::generator().for_serialize().into_generator();
+    properties(&T::json_schema(&mut generator))
+}
+
+fn properties(schema: &Schema) -> Vec<String> {
+    let members = schema.get("properties").and_then(|properties| properties.as_object());
+    members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// A list that is being written.
+struct Body {
+    format: Format,
+    bytes: Vec<u8>,
+}
+
+impl Body {
+    fn new(format: Format, columns: &[String]) -> Result<Self> {
+        let bytes = match format {
+            Format::Json => vec![b'['],
+            Format::Ndjson => Vec::new(),
+            Format::Csv => record(columns)?,
+        };
+        Ok(Self { format, bytes })
+    }
+
+    /// Adds a row. Where it would make the list larger than `most` bytes, and is not the `first`,
+    /// the list stays as it is and the answer is false.
+    fn push(&mut self, row: &impl Serialize, most: usize, first: bool) -> Result<bool> {
+        let start = self.bytes.len();
+        match self.format {
+            Format::Json => {
+                if !first {
+                    self.bytes.push(b',');
+                }
+                serde_json::to_writer(&mut self.bytes, row).map_err(anyhow::Error::from)?;
+            }
+            Format::Ndjson => {
+                serde_json::to_writer(&mut self.bytes, row).map_err(anyhow::Error::from)?;
+                self.bytes.push(b'\n');
+            }
+            Format::Csv => self.bytes.append(&mut record(cells(row)?)?),
+        }
+        let end = usize::from(self.format == Format::Json);
+        if !first && self.bytes.len() + end > most {
+            self.bytes.truncate(start);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn finish(mut self) -> Bytes {
+        if self.format == Format::Json {
+            self.bytes.push(b']');
+        }
+        self.bytes.into()
+    }
+}
+
+/// One line of CSV.
+fn record<C: AsRef<[u8]>>(cells: impl IntoIterator<Item = C>) -> Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .buffer_capacity(1024)
+        .from_writer(Vec::new());
+    writer.write_record(cells).context("a line of CSV")?;
+    Ok(writer.into_inner().context("a line of CSV")?)
+}
+
+/// What stands in the cells of a row: text as it is, nothing for null, else JSON.
+fn cells(row: &impl Serialize) -> Result<Vec<String>> {
+    let json = serde_json::to_string(row).map_err(anyhow::Error::from)?;
+    let members: Members<'_> = serde_json::from_str(&json).map_err(anyhow::Error::from)?;
+    let cell = |value: &RawValue| match value.get() {
+        "null" => Ok(String::new()),
+        text if text.starts_with('"') => serde_json::from_str(text),
+        other => Ok(other.to_owned()),
+    };
+    let cells: serde_json::Result<_> = members.0.into_iter().map(|(_, value)| cell(value)).collect();
+    Ok(cells.map_err(anyhow::Error::from)?)
+}
+
+/// An object's members in their order, unread.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_negotiated() {
+        let format = |accept| Format::negotiate(None, Some(accept)).ok();
+        for (accept, expected) in [
+            ("*/*", Some(Format::Json)),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Some(Format::Json)),
+            ("text/csv", Some(Format::Csv)),
+            ("text/*", Some(Format::Csv)),
+            ("application/json;q=0.5, application/x-ndjson", Some(Format::Ndjson)),
+            ("Application/JSON", Some(Format::Json)),
+            ("text/csv;q=0", None),
+            ("image/png", None),
+            ("", None),
+        ] {
+            assert_eq!(format(accept), expected, "{accept}");
+        }
+        assert_eq!(Format::negotiate(None, None).unwrap(), Format::Json);
+        assert_eq!(Format::negotiate(Some("csv"), Some("image/png")).unwrap(), Format::Csv);
+        assert!(Format::negotiate(Some("xml"), None).is_err());
+    }
+
+    #[derive(JsonSchema, Serialize)]
+    struct Row {
+        name: &'static str,
+        value: Option<f64>,
+        logs: Box<RawValue>,
+    }
+
+    #[test]
+    fn a_list_ends_before_it_grows_too_large() {
+        let row = || Row {
+            name: "a \"b\",\n",
+            value: None,
+            logs: RawValue::from_string(r#"{"n": 1e400}"#.to_owned()).unwrap(),
+        };
+        for (format, expected) in [
+            (Format::Json, r#"[{"name":"a \"b\",\n","value":null,"logs":{"n": 1e400}}]"#),
+            (Format::Ndjson, "{\"name\":\"a \\\"b\\\",\\n\",\"value\":null,\"logs\":{\"n\": 1e400}}\n"),
+            (
+                Format::Csv,
+                "name,value,logs\r\n\"a \"\"b\"\",\n\",,\"{\"\"n\"\": 1e400}\"\r\n",
+            ),
+        ] {
+            let mut body = Body::new(format, &columns::<Row>()).unwrap();
+            assert!(body.push(&row(), 1, true).unwrap(), "the first always fits");
+            assert!(!body.push(&row(), expected.len() + 1, false).unwrap());
+            assert_eq!(body.finish(), expected);
+        }
+    }
+}
