@@ -233,6 +233,12 @@ impl QueryError {
             Self::Refused(error) => is_transient(error),
         }
     }
+
+    /// Whether a statement names a row that is not there.
+    #[must_use]
+    pub fn is_missing_reference(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))
+    }
 }
 
 /// Whether `error` is the server's or the network's state rather than the statement's fault:

@@ -19,18 +19,13 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
-use self::{
-    answer::{Answer, Call},
-    openapi::Operation,
-    page::Format,
-};
+use self::{answer::Answer, openapi::Operation, page::Format};
 pub use self::{
-    answer::{Answers, Created, Json},
     guard::{Guards, Origins},
     page::Page,
-    params::{Cursor, Id, Number, Time},
+    params::{Cursor, Id, Natural, Number, Time},
     problem::{Error, Result},
     server::{HEADER_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
 };
@@ -55,7 +50,8 @@ struct Asked {
     /// The parameters of path and query, still percent-encoded.
     query: String,
     body: Bytes,
-    call: Call,
+    format: Format,
+    most_bytes: usize,
 }
 
 /// The handlers of one path.
@@ -156,58 +152,73 @@ impl Routes {
         self
     }
 
-    /// Answers `GET path`. Parameters of the path and of the query become the fields of `P`,
-    /// whose documentation describes the route; an unknown, repeated, missing or bad one is
-    /// answered with a problem that names it.
+    /// Answers `GET path` with a document. Parameters of the path and of the query become the
+    /// fields of `P`, whose documentation describes the route; an unknown, repeated, missing or
+    /// bad one is answered with a problem that names it.
     ///
     /// # Panics
     /// `path` is not a route, or one given twice: the first start fails.
     #[must_use]
-    pub fn get<P, A, F, R>(mut self, path: &'static str, handler: F) -> Self
+    pub fn get<P, T, F, R>(mut self, path: &'static str, handler: F) -> Self
     where
-        P: DeserializeOwned + JsonSchema + Send,
-        A: Answers,
+        P: DeserializeOwned + JsonSchema,
+        T: Serialize + JsonSchema,
         F: Fn(P) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<A>> + Send + 'static,
+        R: Future<Output = Result<T>> + Send + 'static,
     {
-        self.operations.push(Operation::new::<P, A>(Method::GET, path, None));
-        let endpoint = self.endpoint(path);
-        endpoint.lists = A::IS_LIST;
-        endpoint.get = Some(Box::new(move |asked| match params::parse(&asked.query) {
-            Ok(params) => {
-                let answers = handler(params);
-                Box::pin(async move { answers.await?.answer(asked.call).await })
-            }
-            Err(error) => Box::pin(std::future::ready(Err(error))),
+        self.operations.push(Operation::get::<P, T>(path, false));
+        self.endpoint(path).get = Some(Box::new(move |asked| {
+            let document = params::parse(&asked.query).map(&handler);
+            Box::pin(async move { Answer::json(&document?.await?) })
         }));
         self
     }
 
-    /// Answers `POST path`, as [`get`](Self::get) does; the body becomes `B`.
+    /// Answers `GET path` with a list, page by page, in the format that the client asks for; else
+    /// as [`get`](Self::get).
     ///
     /// # Panics
     /// As for [`get`](Self::get).
     #[must_use]
-    pub fn post<P, B, A, F, R>(mut self, path: &'static str, handler: F) -> Self
+    pub fn list<P, T, K, F>(mut self, path: &'static str, handler: F) -> Self
     where
-        P: DeserializeOwned + JsonSchema + Send,
-        B: DeserializeOwned + JsonSchema + Send,
-        A: Answers,
-        F: Fn(P, B) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<A>> + Send + 'static,
+        P: DeserializeOwned + JsonSchema,
+        T: Serialize + JsonSchema + Send + Sync + 'static,
+        K: Clone + Display + Send + Sync + 'static,
+        F: Fn(P) -> Page<T, K> + Send + Sync + 'static,
     {
-        let body = B::json_schema(&mut openapi::generator().into_generator());
-        self.operations.push(Operation::new::<P, A>(Method::POST, path, Some(body)));
+        let operation = Operation::get::<P, T>(path, true);
+        let columns: Arc<[String]> = operation.columns().into();
+        self.operations.push(operation);
+        let endpoint = self.endpoint(path);
+        endpoint.lists = true;
+        endpoint.get = Some(Box::new(move |asked| {
+            let page = params::parse(&asked.query).map(&handler);
+            let columns = Arc::clone(&columns);
+            Box::pin(async move { page?.answer(asked.format, &columns, asked.most_bytes).await })
+        }));
+        self
+    }
+
+    /// Answers `POST path`: the body becomes `B`, whose documentation describes the route, and
+    /// what is made of it a document.
+    ///
+    /// # Panics
+    /// As for [`get`](Self::get).
+    #[must_use]
+    pub fn post<B, T, F, R>(mut self, path: &'static str, handler: F) -> Self
+    where
+        B: DeserializeOwned + JsonSchema,
+        T: Serialize + JsonSchema,
+        F: Fn(B) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.operations.push(Operation::post::<B, T>(path));
         self.endpoint(path).post = Some(Box::new(move |asked| {
-            let parsed = params::parse(&asked.query)
-                .and_then(|params| Ok((params, body::parse(&asked.body)?)));
-            match parsed {
-                Ok((params, body)) => {
-                    let answers = handler(params, body);
-                    Box::pin(async move { answers.await?.answer(asked.call).await })
-                }
-                Err(error) => Box::pin(std::future::ready(Err(error))),
-            }
+            let made = params::parse(&asked.query)
+                .and_then(|params::Nothing {}| body::parse(&asked.body))
+                .map(&handler);
+            Box::pin(async move { Ok(Answer::json(&made?.await?)?.created()) })
         }));
         self
     }
@@ -304,8 +315,7 @@ impl Routes {
         } else {
             Bytes::new()
         };
-        let call = Call { format, most_bytes: self.most_bytes };
-        handler(Asked { query, body, call }).await.map(Reply::Answer)
+        handler(Asked { query, body, format, most_bytes: self.most_bytes }).await.map(Reply::Answer)
     }
 
     async fn common(&self, path: &str) -> Result<Answer> {

@@ -1,5 +1,7 @@
 //! What every query function has: the same settings, pools of connections, and the routes.
 
+pub mod reports;
+
 use std::{
     net::IpAddr,
     num::{NonZeroU16, NonZeroUsize},

@@ -63,11 +63,11 @@ impl TryFrom<&Row> for Entry {
     }
 }
 
-async fn logs(query: Query, params: Params) -> http::Result<Page<Entry, Cursor>> {
+fn logs(query: Query, params: Params) -> Page<Entry, Cursor> {
     let key = |entry: &Entry| Cursor { time: entry.created_at.0, id: entry.id };
-    Ok(Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
+    Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
         page(query.clone(), params.clone(), after, rows)
-    }))
+    })
 }
 
 async fn page(
@@ -81,16 +81,15 @@ async fn page(
     let (time, id) = after.map(|after| (after.time, after.id)).unzip();
     let sql = include_str!("logs.sql");
     let node = node_id(&peer_id);
-    let rows = query
-        .rows(sql, &[&node, &peer_id, &msg, &target, &start, &end, &time, &id, &rows])
-        .await?;
+    let rows =
+        query.rows(sql, &[&node, &peer_id, &msg, &target, &start, &end, &time, &id, &rows]).await?;
     Ok(rows.iter().map(Entry::try_from).collect::<Result<_, _>>()?)
 }
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
         query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
-            routes.get("/nodes/logs", move |params| logs(query.clone(), params))
+            routes.list("/nodes/logs", move |params| logs(query.clone(), params))
         })
     })
 }

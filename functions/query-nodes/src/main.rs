@@ -62,11 +62,11 @@ impl From<&Row> for Node {
     }
 }
 
-async fn nodes(query: Query, params: Params) -> http::Result<Page<Node, Cursor>> {
+fn nodes(query: Query, params: Params) -> Page<Node, Cursor> {
     let key = |node: &Node| Cursor { time: node.created_at.0, id: node.id };
-    Ok(Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
+    Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
         page(query.clone(), params.clone(), after, rows)
-    }))
+    })
 }
 
 async fn page(
@@ -84,7 +84,7 @@ async fn page(
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
         query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
-            routes.get("/nodes", move |params| nodes(query.clone(), params))
+            routes.list("/nodes", move |params| nodes(query.clone(), params))
         })
     })
 }

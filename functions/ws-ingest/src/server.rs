@@ -191,9 +191,7 @@ impl Server {
         let wants_upgrade = fastwebsockets::upgrade::is_upgrade_request(&request);
         let audit = admission::audit(path, &self.config.ingest_tokens);
         match audit {
-            _ if http::is_common(path) => {
-                Arc::clone(&self.routes).answer(request).await
-            }
+            _ if http::is_common(path) => Arc::clone(&self.routes).answer(request).await,
             Err(refusal @ Refusal::Token) => self.refuse(refusal),
             Err(refusal) if wants_upgrade => self.refuse(refusal),
             Err(_) => Arc::clone(&self.routes).answer(request).await,

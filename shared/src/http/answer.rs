@@ -1,9 +1,6 @@
-//! What a handler answers with, and the response that it becomes.
+//! A successful answer, and the response that it becomes.
 
-use std::{
-    future::Future,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -11,59 +8,14 @@ use hyper::{
     HeaderMap, StatusCode, Uri,
     header::{self, HeaderValue},
 };
-use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 
-use super::{Response, Result, openapi::Success, page::Format};
+use super::{Response, Result};
 
 /// Bodies from this size on are compressed where the client takes gzip.
 const GZIP_FROM: usize = 1024;
 /// What is asked for again is answered from here on with 304 where it is still the same.
 const REVALIDATE: &str = "no-cache";
-
-/// How an answer is wanted.
-pub struct Call {
-    pub(super) format: Format,
-    pub(super) most_bytes: usize,
-}
-
-/// What a handler may answer with.
-pub trait Answers: Send + 'static {
-    /// Whether it is a list, which comes in several formats.
-    const IS_LIST: bool = false;
-
-    /// The answer, for the description of the route.
-    fn describe(generator: &mut SchemaGenerator) -> Success;
-
-    /// The answer as bytes.
-    fn answer(self, call: Call) -> impl Future<Output = Result<Answer>> + Send;
-}
-
-/// A JSON document.
-pub struct Json<T>(pub T);
-
-impl<T: Serialize + JsonSchema + Send + 'static> Answers for Json<T> {
-    fn describe(generator: &mut SchemaGenerator) -> Success {
-        Success { status: 200, schema: T::json_schema(generator), is_list: false }
-    }
-
-    async fn answer(self, _: Call) -> Result<Answer> {
-        Answer::json(&self.0)
-    }
-}
-
-/// What was made, as a JSON document.
-pub struct Created<T>(pub T);
-
-impl<T: Serialize + JsonSchema + Send + 'static> Answers for Created<T> {
-    fn describe(generator: &mut SchemaGenerator) -> Success {
-        Success { status: 201, schema: T::json_schema(generator), is_list: false }
-    }
-
-    async fn answer(self, _: Call) -> Result<Answer> {
-        Ok(Answer { status: StatusCode::CREATED, ..Answer::json(&self.0)? })
-    }
-}
 
 /// A successful answer.
 #[derive(Debug)]
@@ -86,6 +38,11 @@ impl Answer {
     pub(super) fn json(value: &impl Serialize) -> Result<Self> {
         let body = serde_json::to_vec(value).map_err(anyhow::Error::from)?;
         Ok(Self::new(body, "application/json"))
+    }
+
+    /// With 201: something was made.
+    pub(super) fn created(self) -> Self {
+        Self { status: StatusCode::CREATED, ..self }
     }
 
     /// With a link to what follows the place `next`.

@@ -42,7 +42,8 @@ impl Guards {
 
     /// Room for a request, which must bring a token where one is asked for.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit> {
-        if self.tokens.are_required() && !bearer(headers).is_some_and(|token| self.tokens.contain(token))
+        if self.tokens.are_required()
+            && !bearer(headers).is_some_and(|token| self.tokens.contain(token))
         {
             return Err(Error::Unauthorized);
         }
@@ -121,7 +122,8 @@ impl<'de> Deserialize<'de> for Origins {
             .map(str::trim)
             .map(|origin| {
                 let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
-                let fits = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '@']));
+                let fits =
+                    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', '@']));
                 HeaderValue::from_str(origin).ok().filter(|_| fits).ok_or_else(|| {
                     D::Error::custom(format!("`{origin}` is no origin such as https://example.org"))
                 })

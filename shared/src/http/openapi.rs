@@ -9,55 +9,85 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{answer::Answers, page::Format, problem};
-
-/// What a route answers when all is well.
-pub struct Success {
-    /// The status.
-    pub status: u16,
-    /// The document, or a row of the list.
-    pub schema: Schema,
-    /// Whether it is a list of such rows.
-    pub is_list: bool,
-}
+use super::{page::Format, problem};
 
 /// One method of one path.
 pub(super) struct Operation {
     path: &'static str,
     method: Method,
-    params: Schema,
+    description: String,
+    params: Option<Schema>,
     body: Option<Schema>,
-    success: Success,
+    /// The document that is answered, or a row of the list.
+    answer: Schema,
+    is_list: bool,
 }
 
 /// How types become schemas: in place, so that each document is complete in itself.
-pub(super) fn generator() -> SchemaSettings {
+fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     })
 }
 
+/// The schema of what is read into a `T`.
+fn taken<T: JsonSchema>() -> Schema {
+    T::json_schema(&mut settings().into_generator())
+}
+
+/// The schema of what a `T` is written as.
+fn given<T: JsonSchema>() -> Schema {
+    T::json_schema(&mut settings().for_serialize().into_generator())
+}
+
+fn description(schema: &Schema) -> String {
+    schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 impl Operation {
-    /// An operation with parameters `P`, whose documentation is the operation's.
-    pub(super) fn new<P: JsonSchema, A: Answers>(
-        method: Method,
-        path: &'static str,
-        body: Option<Schema>,
-    ) -> Self {
-        let mut taken = generator().into_generator();
-        let mut answered = generator().for_serialize().into_generator();
-        let params = P::json_schema(&mut taken);
-        Self { path, method, params, body, success: A::describe(&mut answered) }
+    /// `GET path` with the parameters `P`, whose documentation is the operation's.
+    pub(super) fn get<P: JsonSchema, T: JsonSchema>(path: &'static str, is_list: bool) -> Self {
+        let params = taken::<P>();
+        Self {
+            path,
+            method: Method::GET,
+            description: description(&params),
+            params: Some(params),
+            body: None,
+            answer: given::<T>(),
+            is_list,
+        }
+    }
+
+    /// `POST path` with the body `B`, whose documentation is the operation's.
+    pub(super) fn post<B: JsonSchema, T: JsonSchema>(path: &'static str) -> Self {
+        let body = taken::<B>();
+        Self {
+            path,
+            method: Method::POST,
+            description: description(&body),
+            params: None,
+            body: Some(body),
+            answer: given::<T>(),
+            is_list: false,
+        }
+    }
+
+    /// The names of the answer's members, in their order.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let members = self.answer.get("properties").and_then(Value::as_object);
+        members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
     }
 
     fn parameters(&self) -> Vec<Value> {
-        let object = |name| self.params.get(name).and_then(Value::as_object);
-        let required = self.params.get("required").and_then(Value::as_array);
+        let part = |name| self.params.as_ref().and_then(|params| params.get(name));
+        let required = part("required").and_then(Value::as_array);
         let is_required = |name: &str| {
             required.is_some_and(|required| required.iter().any(|required| required == name))
         };
-        let mut parameters: Vec<Value> = object("properties")
+        let mut parameters: Vec<Value> = part("properties")
+            .and_then(Value::as_object)
             .into_iter()
             .flatten()
             .map(|(name, schema)| {
@@ -65,7 +95,7 @@ impl Operation {
                 parameter(name, in_path, in_path || is_required(name), schema.clone())
             })
             .collect();
-        if self.success.is_list {
+        if self.is_list {
             let names = Format::ALL.map(Format::name);
             let schema = json!({
                 "type": "string", "enum": names,
@@ -77,23 +107,31 @@ impl Operation {
     }
 
     fn describe(&self) -> Value {
-        let description = self.params.get("description").and_then(Value::as_str).unwrap_or("");
-        let summary = description.lines().next().unwrap_or("").trim_end_matches('.');
+        let summary = self.description.lines().next().unwrap_or_default().trim_end_matches('.');
         let mut operation = json!({
             "summary": summary,
-            "description": description,
+            "description": self.description,
             "operationId": self.id(),
             "parameters": self.parameters(),
             "responses": {
-                self.success.status.to_string(): self.success_response(),
                 "default": {
                     "description": "What is wrong, and where",
                     "content": { problem::MEDIA_TYPE: { "schema": problem::schema() } },
                 },
             },
         });
-        if self.success.status == 200 {
-            operation["responses"]["304"] = json!({ "description": "As it was (`If-None-Match`)" });
+        let responses = &mut operation["responses"];
+        if self.method == Method::POST {
+            responses["201"] = json!({ "description": "Added", "content": self.content() });
+        } else {
+            responses["304"] = json!({ "description": "As it was (`If-None-Match`)" });
+            responses["200"] = json!({ "description": "What there is", "content": self.content() });
+        }
+        if self.is_list {
+            responses["200"]["headers"]["Link"] = json!({
+                "description": "Leads on (`rel=\"next\"`) where there may be more",
+                "schema": { "type": "string" },
+            });
         }
         if let Some(body) = &self.body {
             operation["requestBody"] = json!({
@@ -104,22 +142,15 @@ impl Operation {
         operation
     }
 
-    fn success_response(&self) -> Value {
-        let schema = &self.success.schema;
-        if !self.success.is_list {
-            return json!({
-                "description": "Done",
-                "content": { "application/json": { "schema": schema } },
-            });
+    fn content(&self) -> Value {
+        let answer = &self.answer;
+        if !self.is_list {
+            return json!({ "application/json": { "schema": answer } });
         }
         json!({
-            "description": "A page; `Link` (`rel=\"next\"`) leads on where there may be more",
-            "headers": { "Link": { "schema": { "type": "string" } } },
-            "content": {
-                Format::Json.media_type(): { "schema": { "type": "array", "items": schema } },
-                Format::Ndjson.media_type(): { "schema": { "type": "string" } },
-                Format::Csv.media_type(): { "schema": { "type": "string" } },
-            },
+            Format::Json.media_type(): { "schema": { "type": "array", "items": answer } },
+            Format::Ndjson.media_type(): { "schema": { "type": "string" } },
+            Format::Csv.media_type(): { "schema": { "type": "string" } },
         })
     }
 
@@ -167,7 +198,8 @@ fn without_null(mut schema: Schema) -> Schema {
 /// Text without U+0000, which PostgreSQL cannot hold.
 fn with_storable_text(mut schema: Schema) -> Schema {
     RecursiveTransform(|schema: &mut Schema| {
-        let says_more = ["pattern", "format", "enum"].into_iter().any(|key| schema.get(key).is_some());
+        let says_more =
+            ["pattern", "format", "enum"].into_iter().any(|key| schema.get(key).is_some());
         let is_text = match schema.get("type") {
             Some(Value::String(kind)) => kind == "string",
             Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string"),

@@ -4,21 +4,16 @@ use std::{borrow::Cow, fmt, future::Future, pin::Pin};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{
-    Error, Result,
-    answer::{Answer, Answers, Call},
-    openapi::Success,
-};
+use super::{Error, Result, answer::Answer};
 
-/// Rows that are fetched at once, so that what does not fit an answer is not fetched either.
-const CHUNK: u32 = 1000;
+/// Rows that are fetched at first; then as many as fit, so that hardly any is fetched in vain.
+const FIRST_ROWS: u32 = 100;
 
 /// The media types of a list; the first one unless the client asks for another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -72,9 +67,9 @@ impl Format {
             let quality = quality.unwrap_or(1.0);
             let format = Self::ALL.into_iter().find(|format| {
                 let own = format.media_type();
-                let group = name.strip_suffix("/*").is_some_and(|group| {
-                    group == "*" || own.split('/').next() == Some(group)
-                });
+                let group = name
+                    .strip_suffix("/*")
+                    .is_some_and(|group| group == "*" || own.split('/').next() == Some(group));
                 name == own || group
             });
             if let Some(format) = format
@@ -110,61 +105,45 @@ impl<T, K> Page<T, K> {
     }
 }
 
-impl<T, K> Answers for Page<T, K>
-where
-    T: Serialize + JsonSchema + Send + Sync + 'static,
-    K: Clone + fmt::Display + Send + Sync + 'static,
-{
-    const IS_LIST: bool = true;
-
-    fn describe(generator: &mut SchemaGenerator) -> Success {
-        Success { status: 200, schema: T::json_schema(generator), is_list: true }
-    }
-
-    /// The first row is always in it, whatever its size.
-    async fn answer(self, call: Call) -> Result<Answer> {
-        let mut body = Body::new(call.format, &columns::<T>())?;
+impl<T: Serialize, K: Clone + fmt::Display> Page<T, K> {
+    /// The page in this format, with these names for its columns. The first row is always in it,
+    /// whatever its size.
+    pub(super) async fn answer(
+        self,
+        format: Format,
+        columns: &[String],
+        most_bytes: usize,
+    ) -> Result<Answer> {
+        let mut body = Body::new(format, columns)?;
         let mut after = self.after;
         let mut left = self.limit;
-        let mut taken = 0;
         let more = 'page: loop {
-            let wanted = left.min(CHUNK);
+            let wanted = left.min(body.fits(most_bytes).unwrap_or(FIRST_ROWS));
             let rows = (self.fetch)(after.clone(), wanted.into()).await?;
             for row in &rows {
-                if !body.push(row, call.most_bytes, taken == 0)? {
+                if !body.push(row, most_bytes)? {
                     break 'page true;
                 }
-                taken += 1;
                 after = Some((self.key)(row));
             }
-            left -= wanted;
             if rows.len() < wanted as usize {
                 break false;
             }
+            left -= wanted;
             if left == 0 {
                 break true;
             }
         };
-        let answer = Answer::new(body.finish(), call.format.media_type());
+        let answer = Answer::new(body.finish(), format.media_type());
         Ok(answer.followed_by(after.filter(|_| more).map(|place| place.to_string())))
     }
-}
-
-/// The names of `T`'s members, in their order.
-fn columns<T: JsonSchema>() -> Vec<String> {
-    let mut generator = super::openapi::generator().for_serialize().into_generator();
-    properties(&T::json_schema(&mut generator))
-}
-
-fn properties(schema: &Schema) -> Vec<String> {
-    let members = schema.get("properties").and_then(|properties| properties.as_object());
-    members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// A list that is being written.
 struct Body {
     format: Format,
     bytes: Vec<u8>,
+    rows: usize,
 }
 
 impl Body {
@@ -174,13 +153,21 @@ impl Body {
             Format::Ndjson => Vec::new(),
             Format::Csv => record(columns)?,
         };
-        Ok(Self { format, bytes })
+        Ok(Self { format, bytes, rows: 0 })
     }
 
-    /// Adds a row. Where it would make the list larger than `most` bytes, and is not the `first`,
+    /// How many more rows, at least one, fill it up to `most` bytes if they are like those in it.
+    fn fits(&self, most: usize) -> Option<u32> {
+        let size = self.bytes.len().checked_div(self.rows)?;
+        let fit = most.saturating_sub(self.bytes.len()).checked_div(size)?;
+        Some(u32::try_from(fit).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// Adds a row. Where it would make the list larger than `most` bytes, and is not the first,
     /// the list stays as it is and the answer is false.
-    fn push(&mut self, row: &impl Serialize, most: usize, first: bool) -> Result<bool> {
+    fn push(&mut self, row: &impl Serialize, most: usize) -> Result<bool> {
         let start = self.bytes.len();
+        let first = self.rows == 0;
         match self.format {
             Format::Json => {
                 if !first {
@@ -199,6 +186,7 @@ impl Body {
             self.bytes.truncate(start);
             return Ok(false);
         }
+        self.rows += 1;
         Ok(true)
     }
 
@@ -229,7 +217,8 @@ fn cells(row: &impl Serialize) -> Result<Vec<String>> {
         text if text.starts_with('"') => serde_json::from_str(text),
         other => Ok(other.to_owned()),
     };
-    let cells: serde_json::Result<_> = members.0.into_iter().map(|(_, value)| cell(value)).collect();
+    let cells: serde_json::Result<_> =
+        members.0.into_iter().map(|(_, value)| cell(value)).collect();
     Ok(cells.map_err(anyhow::Error::from)?)
 }
 
@@ -282,7 +271,7 @@ mod tests {
         assert!(Format::negotiate(Some("xml"), None).is_err());
     }
 
-    #[derive(JsonSchema, Serialize)]
+    #[derive(Serialize)]
     struct Row {
         name: &'static str,
         value: Option<f64>,
@@ -298,15 +287,17 @@ mod tests {
         };
         for (format, expected) in [
             (Format::Json, r#"[{"name":"a \"b\",\n","value":null,"logs":{"n": 1e400}}]"#),
-            (Format::Ndjson, "{\"name\":\"a \\\"b\\\",\\n\",\"value\":null,\"logs\":{\"n\": 1e400}}\n"),
             (
-                Format::Csv,
-                "name,value,logs\r\n\"a \"\"b\"\",\n\",,\"{\"\"n\"\": 1e400}\"\r\n",
+                Format::Ndjson,
+                "{\"name\":\"a \\\"b\\\",\\n\",\"value\":null,\"logs\":{\"n\": 1e400}}\n",
             ),
+            (Format::Csv, "name,value,logs\r\n\"a \"\"b\"\",\n\",,\"{\"\"n\"\": 1e400}\"\r\n"),
         ] {
-            let mut body = Body::new(format, &columns::<Row>()).unwrap();
-            assert!(body.push(&row(), 1, true).unwrap(), "the first always fits");
-            assert!(!body.push(&row(), expected.len() + 1, false).unwrap());
+            let mut body =
+                Body::new(format, &["name", "value", "logs"].map(str::to_owned)).unwrap();
+            assert!(body.push(&row(), 1).unwrap(), "the first always fits");
+            assert!(!body.push(&row(), expected.len() + 1).unwrap());
+            assert_eq!(body.fits(3 * expected.len()), Some(3));
             assert_eq!(body.finish(), expected);
         }
     }

@@ -14,6 +14,11 @@ use super::{Error, problem::naming};
 /// How times are answered: UTC without a zone, as 0.1.4 did; the fraction only where there is one.
 const NAIVE: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
+/// The parameters of a route that has none.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// Reads `query`, which is still percent-encoded, into `P`.
 pub(super) fn parse<P: DeserializeOwned>(query: &str) -> Result<P, Error> {
     let query = query.trim_matches('&');
@@ -31,8 +36,7 @@ pub(super) fn parse<P: DeserializeOwned>(query: &str) -> Result<P, Error> {
         };
         let path = error.path().to_string();
         // serde names missing fields in the message only.
-        let name =
-            if path == "." { said.split('`').nth(1).map(str::to_owned) } else { Some(path) };
+        let name = if path == "." { said.split('`').nth(1).map(str::to_owned) } else { Some(path) };
         let detail = naming(name.as_deref(), &said);
         Error::BadParameter { name, detail }
     })
@@ -106,6 +110,31 @@ impl JsonSchema for Id {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 1, "maximum": i32::MAX })
+    }
+}
+
+/// A number of a body that a column of type `integer` holds: from 0 on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Natural(pub i32);
+
+impl<'de> Deserialize<'de> for Natural {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        i32::try_from(number).map(Self).map_err(|_| {
+            D::Error::custom(format!("expected a number from 0 to {}, got {number}", i32::MAX))
+        })
+    }
+}
+
+impl JsonSchema for Natural {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Natural".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": i32::MAX })
     }
 }
 
@@ -196,7 +225,7 @@ pub struct Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}_{}", self.time.timestamp_micros(), self.id)
+        write!(f, "{}_{:016x}", self.time.timestamp_micros(), self.id)
     }
 }
 
@@ -206,7 +235,8 @@ impl<'de> Deserialize<'de> for Cursor {
         text.split_once('_')
             .and_then(|(time, id)| {
                 let time = DateTime::from_timestamp_micros(time.parse().ok()?).filter(is_stored)?;
-                Some(Self { time, id: id.parse().ok()? })
+                let id = u64::from_str_radix(id, 16).ok().filter(|_| id.len() == 16)?;
+                Some(Self { time, id: id.cast_signed() })
             })
             .ok_or_else(|| D::Error::custom("expected what an answer's `Link` header gave"))
     }
@@ -221,7 +251,7 @@ impl JsonSchema for Cursor {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         // All of these are read; those that answers give are among them.
-        json_schema!({ "type": "string", "pattern": "^[0-9]{1,17}_[0-9]{1,18}$" })
+        json_schema!({ "type": "string", "pattern": "^[0-9]{1,17}_[0-9a-f]{16}$" })
     }
 }
 

@@ -81,6 +81,18 @@ impl From<QueryError> for Error {
     }
 }
 
+impl QueryError {
+    /// The answer to a body whose member `name` names a row that is not there, if that is why.
+    #[must_use]
+    pub fn or_missing(self, name: &'static str) -> Error {
+        if self.is_missing_reference() {
+            Error::Conflict { name, detail: format!("`{name}`: there is nothing of this number") }
+        } else {
+            self.into()
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -142,7 +154,8 @@ impl Error {
             | Self::Conflict { detail, .. }
             | Self::NotJson(detail) => detail.clone(),
             Self::UnsupportedMediaType => {
-                "expected a body of `Content-Type: application/json`, without an encoding".to_owned()
+                "expected a body of `Content-Type: application/json`, without an encoding"
+                    .to_owned()
             }
             Self::TooLarge(most) => format!("expected a body of at most {most} bytes"),
             Self::TooSlow => "the body did not arrive in time".to_owned(),

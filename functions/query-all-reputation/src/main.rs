@@ -1,0 +1,17 @@
+//! `GET /reputation`: what each node last said of all peers that it knows.
+
+use std::process::ExitCode;
+
+use shared::{
+    query::{self, reports::Reports},
+    service,
+};
+
+fn main() -> ExitCode {
+    service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
+        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+            let reports = Reports::new(query, include_str!("reports.sql"));
+            routes.list("/reputation", move |params| reports.clone().answer(params))
+        })
+    })
+}

@@ -1,0 +1,72 @@
+//! `GET /stats/db`, `GET /stats/version`: sizes of tables and indexes, and what runs.
+
+use std::process::ExitCode;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use shared::{
+    db::Row,
+    http,
+    query::{self, Query},
+    service,
+};
+
+/// The size of each table and each index, the largest first.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Relations {}
+
+/// A table or an index, all its partitions included.
+#[derive(JsonSchema, Serialize)]
+struct Relation {
+    #[serde(rename = "relation")]
+    name: String,
+    /// For people, such as `8192 bytes` or `12 GB`.
+    size: String,
+    /// The same, as a number.
+    bytes: i64,
+    kind: String,
+    /// About how many rows a table has, as last counted by PostgreSQL; null for an index.
+    rows: Option<i64>,
+}
+
+impl From<&Row> for Relation {
+    fn from(row: &Row) -> Self {
+        Self {
+            name: row.get("relation"),
+            size: row.get("size"),
+            bytes: row.get("bytes"),
+            kind: row.get("kind"),
+            rows: row.get("rows"),
+        }
+    }
+}
+
+async fn relations(query: Query) -> http::Result<Vec<Relation>> {
+    let rows = query.rows(include_str!("relations.sql"), &[]).await?;
+    Ok(rows.iter().map(Relation::from).collect())
+}
+
+/// The name and the version of this program.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Versions {}
+
+/// What runs.
+#[derive(JsonSchema, Serialize)]
+struct Version {
+    name: &'static str,
+    version: &'static str,
+}
+
+const VERSION: Version = Version { name: "tetcore-analytics", version: env!("CARGO_PKG_VERSION") };
+
+fn main() -> ExitCode {
+    service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
+        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+            routes
+                .get("/stats/db", move |Relations {}| relations(query.clone()))
+                .get("/stats/version", |Versions {}| async { Ok(VERSION) })
+        })
+    })
+}
