@@ -172,7 +172,12 @@ impl Pool {
         size: usize,
         statement_timeout: Duration,
     ) -> anyhow::Result<Self> {
-        let options = format!("-c statement_timeout={}", statement_timeout.as_millis());
+        // Filters that are not given fall away in a plan of its own for each query, and an index
+        // may serve those that are.
+        let options = format!(
+            "-c statement_timeout={} -c plan_cache_mode=force_custom_plan",
+            statement_timeout.as_millis()
+        );
         let config = url.for_session(application, &options);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match url.tls()? {

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use shared::{
     metrics::{Flush, Http, Ingest, Metrics, Purge},
-    testing::{Database, Function, Node, Pipeline, Redis, eventually},
+    testing::{Database, Function, Node, Redis, eventually, get},
 };
 
 const README: &str = include_str!("../../README.md");
@@ -187,68 +187,78 @@ fn the_readme_lists_every_setting_its_default_and_its_readers() {
 
 #[tokio::test]
 async fn the_readme_lists_every_route_its_parameters_and_its_answer() {
-    let pipeline = Pipeline::start();
-    let mut node = pipeline.node("/").await;
-    node.send(r#"{"msg":"system.connected","network_id":"peer","name":"n"}"#).await;
-    pipeline.settle(1).await;
-    let database = pipeline.database.url("tetcore");
-    let mut settings = pipeline.settings();
-    settings.push(("DATABASE_URL", &database));
-    let running: BTreeMap<String, Function> = functions()
-        .into_iter()
-        .filter_map(|name| {
-            let arguments = arguments(&name)?;
-            let function = Function::start_with(&name, &settings, arguments);
-            Some((name, function))
-        })
-        .collect();
-
+    let (database, redis) = (Database::new().url("tetcore"), Redis::shared().url());
+    let settings = [("DATABASE_URL", database.as_str()), ("REDIS_URL", &redis)];
     let mut listed = BTreeSet::new();
-    for row in table(README, "Routes") {
-        for route in quoted(&row[0]) {
-            let (method, path) = route.split_once(' ').unwrap();
-            for name in named(&row[1]).iter().filter(|name| running.contains_key(*name)) {
-                let function = &running[name];
+    let mut described = BTreeSet::new();
+    for name in functions() {
+        let Some(arguments) = arguments(&name) else {
+            continue;
+        };
+        let function = Function::start_with(&name, &settings, arguments);
+        let document = function.get("/openapi.json").await.json();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            let methods = methods.as_object().unwrap().keys();
+            described.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        for row in table(README, "Routes") {
+            if !named(&row[1]).contains(&name) {
+                continue;
+            }
+            for route in quoted(&row[0]) {
+                let (method, path) = route.split_once(' ').unwrap();
+                if method == "WS" {
+                    assert_eq!(function.get(path).await.status, 426, "{name} {route}");
+                } else if row[1] == "every function" {
+                    eventually("it answers", async || {
+                        (function.get(path).await.status == 200).then_some(())
+                    })
+                    .await;
+                } else {
+                    let operation = &document["paths"][path][method.to_lowercase()];
+                    assert_described(route, operation, &row[2], &row[3]);
+                    assert!(described.remove(route), "{route} is listed twice");
+                }
                 if row[1] != "every function" {
                     listed.insert((name.clone(), path.to_owned()));
                 }
-                match method {
-                    "WS" => assert_eq!(function.get(path).await.status, 426, "{name} {route}"),
-                    _ if row[2] == "–" => {
-                        eventually("it answers", async || {
-                            (function.get(path).await.status == 200).then_some(())
-                        })
-                        .await;
-                    }
-                    _ => assert_query(function, path, &row[2], &row[3]).await,
-                }
-                let below = format!("{}/nowhere", path.trim_end_matches('/'));
-                assert_eq!(function.get(&below).await.status, 404, "{name} {below}");
+                let nowhere = format!("{}/no/such/path", path.trim_end_matches('/'));
+                assert_eq!(function.get(&nowhere).await.status, 404, "{name} {nowhere}");
             }
         }
     }
+    assert!(described.is_empty(), "the README says nothing of {described:?}");
     assert_eq!(listed, routes_of_development(), "README and scripts/dev");
 }
 
-/// Asserts that a route takes exactly these parameters, and that its answer has these members.
-async fn assert_query(function: &Function, path: &str, parameters: &str, answer: &str) {
-    let refusal = function.get(&format!("{path}?nonsense=")).await;
-    assert_eq!(refusal.status, 400);
-    let problem = refusal.json();
-    assert_eq!(problem["parameter"], "nonsense");
-    let (_, expected) = problem["detail"].as_str().unwrap().split_once("expected").unwrap();
-    assert_eq!(quoted(parameters), quoted(expected), "{path}");
+/// Asserts that an operation takes what the README says, and that its answer has these members.
+fn assert_described(route: &str, operation: &Value, takes: &str, answer: &str) {
+    let query = operation["parameters"].as_array().into_iter().flatten().filter_map(|parameter| {
+        let name = parameter["name"].as_str().unwrap();
+        (parameter["in"] == "query" && name != "format").then_some(name)
+    });
+    let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+    let forms = body["oneOf"].as_array().map_or(std::slice::from_ref(body), Vec::as_slice);
+    let described: Vec<&str> = query.chain(forms.iter().flat_map(members)).collect();
+    assert_eq!(quoted(takes), described, "{route}");
 
-    let answered = function.get(&format!("{path}?peer_id=peer")).await;
-    let answered = match answered.status.as_u16() {
-        400 => function.get(path).await,
-        _ => answered,
+    let Some((_, listed)) = answer.split_once('{') else {
+        return;
     };
-    let members = answer.split_once("[{").unwrap().1.split_once("}]").unwrap().0;
-    let members: BTreeSet<&str> = members.split(", ").collect();
-    let row = answered.json()[0].clone();
-    let answered: BTreeSet<&str> = row.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(members, answered, "{path}");
+    let listed: Vec<&str> = listed.split_once('}').unwrap().0.split(", ").collect();
+    let success = ["200", "201"].into_iter().find_map(|status| operation["responses"].get(status));
+    let schema = &success.unwrap()["content"]["application/json"]["schema"];
+    let document = schema.get("items").unwrap_or(schema);
+    assert_eq!(listed, members(document).collect::<Vec<_>>(), "{route}");
+}
+
+/// The names of an object's members, in the order of its schema.
+fn members(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["properties"]
+        .as_object()
+        .into_iter()
+        .flat_map(|members| members.keys())
+        .map(String::as_str)
 }
 
 /// The function and path of each line in the table of scripts/dev.
@@ -293,6 +303,7 @@ async fn no_log_and_no_answer_tells_a_secret() {
             ("DATABASE_URL", database_url.as_str()),
             ("REDIS_URL", redis_url),
             ("INGEST_TOKENS", SECRET),
+            ("API_TOKENS", SECRET),
             ("RUST_LOG", "trace"),
         ];
         for name in functions() {
@@ -316,8 +327,18 @@ async fn no_log_and_no_answer_tells_a_secret() {
                 })
                 .await;
             }
-            for path in ["/", "/readyz", "/metrics", "/nodes", "/nodes/logs?peer_id=p"] {
-                assert_discreet(&function.get(path).await.text());
+            for path in [
+                "/",
+                "/readyz",
+                "/metrics",
+                "/openapi.json",
+                "/nodes",
+                "/nodes/logs?peer_id=p",
+                "/stats/db",
+            ] {
+                let token = format!("Bearer {SECRET}");
+                let answer = get(function.address(), path, &[("authorization", &token)]).await;
+                assert_discreet(&answer.text());
             }
             if name == "ws-ingest" {
                 if reachable {
@@ -357,7 +378,9 @@ fn no_refusal_tells_a_secret() {
         ("REDIS_URL", format!("redis://:{SECRET}@host/db")),
         ("REDIS_URL", format!("http://:{SECRET}@host/")),
         ("REDIS_URL", format!("redis://:{SECRET}@")),
+        ("DATABASE_READ_URL", format!("postgres://me:{SECRET}@host:port/db")),
         ("INGEST_TOKENS", format!("one,{SECRET}/two")),
+        ("API_TOKENS", format!("one,{SECRET}/two")),
     ] {
         for function in &readers()[name] {
             let log = Function::refusal(function, &with(&example, &[(name, &value)]));

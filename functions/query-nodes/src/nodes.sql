@@ -6,6 +6,6 @@ FROM nodes AS node
 JOIN peer_connections AS peer ON peer.id = node.peer_connection_id
 WHERE ($1::text IS NULL OR chain = $1)
   AND ($2::text IS NULL OR name = $2)
-  AND ($3::timestamptz IS NULL OR (created_at, peer.id) < ($3, $4::bigint))
-ORDER BY created_at DESC, peer.id DESC
+  AND ($3::timestamptz IS NULL OR (connected_at, peer_connection_id) < ($3, $4::bigint))
+ORDER BY connected_at DESC, peer_connection_id DESC
 LIMIT $5
