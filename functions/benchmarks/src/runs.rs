@@ -1,7 +1,9 @@
 //! Benchmark runs, in the two forms in which they are described.
 
+use std::borrow::Cow;
+
 use anyhow::Context as _;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
@@ -71,8 +73,10 @@ async fn page(query: Query, after: Option<Id>, rows: i64) -> http::Result<Vec<Ru
     Ok(rows.iter().map(Run::try_from).collect::<Result<_, _>>()?)
 }
 
-/// Adds a benchmark run: `setup` alone, or all of the other members; `ts_end` may follow from the
-/// run's events.
+const DESCRIPTION: &str = "Adds a benchmark run: `setup` alone, or all of the other members; \
+                           without `ts_end` it lasts until its last event, or still goes on.";
+
+/// A run to be, in either form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewRun {
@@ -86,33 +90,43 @@ pub struct NewRun {
 }
 
 impl JsonSchema for NewRun {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         "NewRun".into()
     }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let description = "Adds a benchmark run: `setup` alone, or all of the other members; `ts_end` may follow from the run's events.";
-        let document =
-            schemars::json_schema!({ "type": ["object", "array", "string", "number", "boolean"] });
-        schemars::json_schema!({
-            "description": description,
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let document = json_schema!({ "type": ["object", "array", "string", "number", "boolean"] });
+        let nothing = json_schema!({ "type": "null" });
+        let time = generator.subschema_for::<Time>();
+        json_schema!({
+            "description": DESCRIPTION,
             "oneOf": [
                 {
                     "type": "object",
                     "additionalProperties": false,
                     "required": ["setup"],
-                    "properties": { "setup": document },
+                    "properties": {
+                        "setup": document,
+                        "benchmark_spec": nothing,
+                        "chain_spec": nothing,
+                        "description": nothing,
+                        "host_system_id": nothing,
+                        "ts_start": nothing,
+                        "ts_end": nothing,
+                    },
                 },
                 {
                     "type": "object",
                     "additionalProperties": false,
                     "required": ["benchmark_spec", "chain_spec", "description", "host_system_id", "ts_start"],
                     "properties": {
+                        "setup": nothing,
                         "benchmark_spec": document,
                         "chain_spec": document,
                         "description": { "type": "string" },
                         "host_system_id": generator.subschema_for::<Natural>(),
-                        "ts_start": generator.subschema_for::<Time>(),
-                        "ts_end": generator.subschema_for::<Time>(),
+                        "ts_start": time,
+                        "ts_end": { "anyOf": [time, nothing] },
                     },
                 },
             ],

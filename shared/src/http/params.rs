@@ -119,10 +119,15 @@ pub struct Natural(pub i32);
 
 impl<'de> Deserialize<'de> for Natural {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = u64::deserialize(deserializer)?;
-        i32::try_from(number).map(Self).map_err(|_| {
-            D::Error::custom(format!("expected a number from 0 to {}, got {number}", i32::MAX))
-        })
+        // 4.0 is a whole number to JSON Schema, and every one of this range is exact in an f64.
+        let number = f64::deserialize(deserializer)?;
+        #[expect(clippy::cast_possible_truncation, reason = "compared with what it came from")]
+        let whole = number as i32;
+        if whole >= 0 && f64::from(whole).total_cmp(&number).is_eq() {
+            return Ok(Self(whole));
+        }
+        let most = i32::MAX;
+        Err(D::Error::custom(format!("expected a whole number from 0 to {most}, got `{number}`")))
     }
 }
 
@@ -302,6 +307,23 @@ mod tests {
             let (named, detail) = problem(query);
             assert_eq!(named.as_deref(), Some(name), "{query}: {detail}");
             assert!(detail.contains(word) && detail.contains(name), "{query}: {detail}");
+        }
+    }
+
+    #[test]
+    fn a_natural_number_is_whole() {
+        let read = |json: &str| serde_json::from_str::<Natural>(json).ok().map(|number| number.0);
+        for (json, number) in [
+            ("0", Some(0)),
+            ("4.0", Some(4)),
+            ("2147483647", Some(i32::MAX)),
+            ("2147483648", None),
+            ("-1", None),
+            ("4.5", None),
+            ("1e400", None),
+            ("\"4\"", None),
+        ] {
+            assert_eq!(read(json), number, "{json}");
         }
     }
 
