@@ -9,7 +9,7 @@ use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use tokio_postgres::{
-    Client, CopyInSink, Error, GenericClient, Row, Transaction,
+    Client, CopyInSink, Error, GenericClient, Row, Statement, Transaction,
     error::SqlState,
     types::{ToSql, Type},
 };

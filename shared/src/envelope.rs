@@ -201,11 +201,13 @@ mod tests {
             let tuples: Vec<_> = row::tuples(&envelope.rows).collect();
             prop_assert_eq!(tuples.len(), texts.len());
             for (number, (tuple, text)) in (0_i64..).zip(tuples.into_iter().zip(&texts)) {
-                let fields: Vec<_> = row::fields(tuple).collect();
-                prop_assert_eq!(fields.len(), 6);
-                prop_assert_eq!(row::read_timestamp(fields[0].unwrap()), Some(number));
-                prop_assert_eq!(fields[2].is_some(), number % 2 == 0);
-                prop_assert_eq!(fields[4], Some(text.as_bytes()));
+                let tuple = row::Tuple::read(tuple).unwrap();
+                prop_assert_eq!(tuple.created_at, number);
+                prop_assert_eq!((tuple.peer_connection_id, tuple.audit), (7, false));
+                prop_assert_eq!(tuple.node_id, (number % 2 == 0).then_some(number));
+                prop_assert_eq!(tuple.msg, Some(text.as_bytes()));
+                let logs: serde_json::Value = serde_json::from_slice(tuple.logs).unwrap();
+                prop_assert_eq!(&logs["msg"], text);
             }
             prop_assert_eq!(envelope.peers.first(), Some(&b','));
 

@@ -10,6 +10,7 @@ pub mod message;
 pub mod metrics;
 pub mod query;
 pub mod queue;
+pub mod reputation;
 pub mod retention;
 pub mod row;
 pub mod service;

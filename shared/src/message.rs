@@ -179,7 +179,7 @@ impl Message<'_> {
         let logs: Members<'_> = serde_json::from_slice(self.logs.object).ok()?;
         if !connected {
             let peer_id = ["state", "network_state"].into_iter().find_map(|key| {
-                let state: Members<'_> = serde_json::from_str(logs.get(key)?.get()).ok()?;
+                let state = members(logs.get(key)?.get())?;
                 known_peer_id(text(&state, "peerId")?)
             })?;
             return Some(Identity { peer_id, ..Identity::default() });
@@ -209,7 +209,12 @@ impl Message<'_> {
 }
 
 /// An object's members, unread: of a repeated key the last, and numbers of any size.
-type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+pub(crate) type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+/// The members of a JSON object; nothing for any other value.
+pub(crate) fn members(json: &str) -> Option<Members<'_>> {
+    serde_json::from_str(json).ok()
+}
 
 fn value<T: DeserializeOwned>(members: &Members<'_>, key: &str) -> Option<T> {
     serde_json::from_str(members.get(key)?.get()).ok()

@@ -14,6 +14,10 @@ pub const LOG_COLUMNS: &str = "created_at, peer_connection_id, node_id, audit, m
 /// The columns of `ingest_rejects` that a [`Rejected`] fills, in its order.
 pub const REJECT_COLUMNS: &str =
     "created_at, reason, ip_addr, peer_connection_id, stored, size, sample";
+/// The columns of `log_count_notes` that a [`CountNote`] fills, in its order.
+pub const COUNT_NOTE_COLUMNS: &str = "shard, audit, hour, node_ids, msgs, quantities";
+/// How many shards `log_count_notes` has.
+pub const COUNT_SHARDS: i16 = 64;
 /// How much of a message that cannot be stored is kept, in bytes.
 pub const SAMPLE_BYTES: usize = 4096;
 /// What stands before the tuples of a binary COPY: signature, flags, no header extension.
@@ -25,6 +29,13 @@ pub const COPY_TRAILER: &[u8] = &[0xff, 0xff];
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// The first byte of a binary `jsonb`: its version.
 const JSONB_VERSION: u8 = 1;
+const HOUR_US: i64 = 3_600_000_000;
+/// How much of a message's type is counted by, in characters.
+const COUNTED_MSG: usize = 256;
+/// The types of PostgreSQL's arrays' elements.
+const INT4: u32 = 23;
+const INT8: u32 = 20;
+const TEXT: u32 = 25;
 
 /// A row of `tetcore_logs`.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +66,85 @@ impl Log<'_> {
         length(out, self.logs.len() + 1);
         out.push(JSONB_VERSION);
         self.logs.write(out);
+    }
+}
+
+/// What is read of a [`Log`]'s tuple when it is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuple<'a> {
+    /// Microseconds since 1970.
+    pub created_at: i64,
+    /// The connection's row in `peer_connections`.
+    pub peer_connection_id: i64,
+    /// The node, where it was known.
+    pub node_id: Option<i64>,
+    /// Whether the message is kept for ever.
+    pub audit: bool,
+    /// The message's type.
+    pub msg: Option<&'a [u8]>,
+    /// The message's JSON text.
+    pub logs: &'a [u8],
+}
+
+impl<'a> Tuple<'a> {
+    /// Reads a tuple that [`Log::encode`] made; nothing from any other.
+    #[must_use]
+    pub fn read(tuple: &'a [u8]) -> Option<Self> {
+        let mut fields = fields(tuple);
+        let created_at = read_timestamp(fields.next()??)?;
+        let peer_connection_id = i64::from_be_bytes(fields.next()??.try_into().ok()?);
+        let node_id = match fields.next()? {
+            Some(key) => Some(i64::from_be_bytes(key.try_into().ok()?)),
+            None => None,
+        };
+        let audit = fields.next()?? != [0];
+        let msg = fields.next()?;
+        let logs = fields.next()??.get(1..)?;
+        Some(Self { created_at, peer_connection_id, node_id, audit, msg, logs })
+    }
+
+    /// The beginning of the hour that it was created in, in microseconds since 1970.
+    #[must_use]
+    pub fn hour(&self) -> i64 {
+        self.created_at - self.created_at.rem_euclid(HOUR_US)
+    }
+
+    /// What its type is counted as: the first 256 characters.
+    #[must_use]
+    pub fn counted_msg(&self) -> Option<&'a [u8]> {
+        let msg = self.msg?;
+        if msg.len() <= COUNTED_MSG {
+            return Some(msg);
+        }
+        let starts = |(_, byte): &(usize, &u8)| **byte & 0xc0 != 0x80;
+        let end = msg.iter().enumerate().filter(starts).nth(COUNTED_MSG);
+        Some(end.map_or(msg, |(end, _)| &msg[..end]))
+    }
+}
+
+/// A row of `log_count_notes`: how many messages came, of whom and of which type.
+#[derive(Clone, Copy, Debug)]
+pub struct CountNote<'a> {
+    /// [`count_shard`] of each node.
+    pub shard: i16,
+    /// Whether these messages are kept for ever.
+    pub audit: bool,
+    /// The hour that they were created in: see [`Tuple::hour`].
+    pub hour: i64,
+    /// Nodes, types and numbers of messages.
+    pub counts: &'a [(i64, Option<&'a [u8]>, i32)],
+}
+
+impl CountNote<'_> {
+    /// Appends the row as a COPY tuple.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&6_u16.to_be_bytes());
+        field(out, &self.shard.to_be_bytes());
+        field(out, &[u8::from(self.audit)]);
+        timestamp(out, self.hour);
+        array(out, INT8, self.counts, |out, (node, ..)| field(out, &node.to_be_bytes()));
+        array(out, TEXT, self.counts, |out, (_, msg, _)| optional(out, *msg));
+        array(out, INT4, self.counts, |out, (.., quantity)| field(out, &quantity.to_be_bytes()));
     }
 }
 
@@ -152,6 +242,13 @@ pub fn node_id(peer_id: &str) -> i64 {
     digest.iter().take(8).fold(0, |key: i64, byte| key << 8 | i64::from(*byte))
 }
 
+/// Which shard of `log_count_notes` a node is counted in. The database has a function
+/// `log_count_shard` of the same result.
+#[must_use]
+pub fn count_shard(node_id: i64) -> i16 {
+    i16::from(node_id.to_be_bytes()[7]) % COUNT_SHARDS
+}
+
 /// The single tuples of concatenated ones; ends early where the bytes do not add up.
 pub fn tuples(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
@@ -168,7 +265,7 @@ pub fn tuples(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The fields of one tuple, as [`tuples`] yields it.
-pub fn fields(tuple: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+fn fields(tuple: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = tuple.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {
         let length = i32::from_be_bytes(*rest.first_chunk()?);
@@ -183,8 +280,7 @@ pub fn fields(tuple: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 }
 
 /// The time in a tuple's timestamp field, in microseconds since 1970.
-#[must_use]
-pub fn read_timestamp(field: &[u8]) -> Option<i64> {
+fn read_timestamp(field: &[u8]) -> Option<i64> {
     Some(i64::from_be_bytes(field.try_into().ok()?) + POSTGRES_EPOCH_US)
 }
 
@@ -202,6 +298,22 @@ fn optional(out: &mut Vec<u8>, value: Option<&[u8]>) {
 fn field(out: &mut Vec<u8>, value: &[u8]) {
     length(out, value.len());
     out.extend_from_slice(value);
+}
+
+/// An array of one dimension.
+fn array<T>(out: &mut Vec<u8>, element: u32, items: &[T], encode: impl Fn(&mut Vec<u8>, &T)) {
+    let mut value = Vec::new();
+    // Dimensions, whether there may be nulls, and the type; then the dimension's length and its
+    // first index.
+    for number in [1, 1, element] {
+        value.extend_from_slice(&number.to_be_bytes());
+    }
+    length(&mut value, items.len());
+    value.extend_from_slice(&1_u32.to_be_bytes());
+    for item in items {
+        encode(&mut value, item);
+    }
+    field(out, &value);
 }
 
 /// A message is at most 4 GiB long, and its fields are shorter.

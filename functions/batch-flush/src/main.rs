@@ -1,5 +1,7 @@
 //! Drains the queue into PostgreSQL, exactly once. `--once` ends when nothing waits.
 
+mod derived;
+mod session;
 mod store;
 mod upkeep;
 mod worker;
@@ -78,6 +80,7 @@ async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result
     let partitions =
         upkeep::make_partitions(config.database_url.clone(), config.log_expiry_h, shutdown.clone());
     tokio::spawn(partitions);
+    tokio::spawn(upkeep::fold_counts(config.database_url.clone(), shutdown.clone()));
     if once {
         workers.join_all().await;
         return Ok(());

@@ -3,17 +3,23 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use futures_util::SinkExt as _;
+use chrono::DateTime;
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    db::{self, Client, Transaction},
+    db::{self, Statement, Transaction},
     envelope::Envelope,
-    row::{self, COPY_HEADER, COPY_TRAILER, LOG_COLUMNS, REJECT_COLUMNS, SAMPLE_BYTES},
+    reputation::Report,
+    row::{self, COPY_HEADER, COPY_TRAILER, SAMPLE_BYTES, Tuple},
 };
 use uuid::Uuid;
 
-/// What is copied: tables and columns.
-const ROWS: (&str, &str) = ("tetcore_logs", LOG_COLUMNS);
-const REJECTS: (&str, &str) = ("ingest_rejects", REJECT_COLUMNS);
+use crate::{
+    derived::{Derived, Reporter},
+    session::{Session, Statements},
+};
+
+/// Reports that are sent before the first of them is answered.
+const REPORTS_AT_ONCE: usize = 32;
 
 /// The row of `ingest_totals` that a worker counts in.
 #[derive(Clone, Copy, Debug)]
@@ -41,39 +47,40 @@ pub struct Stored {
 ///
 /// An error that [`db::is_bad_data`] will come again: [`store_bisected`] finds the culprit.
 pub async fn store(
-    client: &mut Client,
+    session: &mut Session,
     envelopes: &[Envelope],
     slot: Slot,
 ) -> Result<Stored, db::Error> {
-    let transaction = client.transaction().await?;
-    let fresh = remember(&transaction, envelopes).await?;
-    let unclaimed = save_peers(&transaction, &fresh).await?;
-    copy(&transaction, ROWS, fresh.iter().map(|envelope| envelope.rows.clone()).collect()).await?;
-    copy(&transaction, REJECTS, fresh.iter().map(|envelope| envelope.rejects.clone()).collect())
-        .await?;
-    claim_rows(&transaction, &unclaimed).await?;
+    let storing = Storing::begin(session).await?;
+    let fresh = storing.remember(envelopes).await?;
+    let unclaimed = storing.save_peers(&fresh).await?;
+    storing.copy_rows(fresh.iter().map(|envelope| envelope.rows.clone()).collect()).await?;
+    storing.copy_rejects(fresh.iter().map(|envelope| envelope.rejects.clone()).collect()).await?;
+    let tuples = fresh.iter().flat_map(|envelope| row::tuples(&envelope.rows));
+    storing.save_derived(Derived::from_tuples(tuples)).await?;
+    storing.claim_rows(&unclaimed).await?;
     let stored = Stored {
         messages: fresh.iter().map(|envelope| i64::from(envelope.messages)).sum(),
         refused: 0,
         repeated: (envelopes.len() - fresh.len()) as u64,
     };
-    add_totals(&transaction, slot, stored).await?;
-    transaction.commit().await?;
+    storing.add_totals(slot, stored).await?;
+    storing.transaction.commit().await?;
     Ok(stored)
 }
 
 /// Stores one envelope of which PostgreSQL refuses something: the rest of it, and the refused
 /// messages in `ingest_rejects`.
 pub async fn store_bisected(
-    client: &mut Client,
+    session: &mut Session,
     envelope: &Envelope,
     slot: Slot,
 ) -> Result<Stored, db::Error> {
-    let mut transaction = client.transaction().await?;
-    let fresh = remember(&transaction, std::slice::from_ref(envelope)).await?;
+    let mut storing = Storing::begin(session).await?;
+    let fresh = storing.remember(std::slice::from_ref(envelope)).await?;
     let mut stored = Stored { repeated: u64::from(fresh.is_empty()), ..Stored::default() };
     if !fresh.is_empty() {
-        let unclaimed = match attempt(&mut transaction, Part::Peers(envelope)).await? {
+        let unclaimed = match storing.attempt(Part::Peers(envelope)).await? {
             Ok(unclaimed) => unclaimed,
             Err(error) => {
                 tracing::error!(error = db::source_or_self(&error), "records of peers are lost");
@@ -81,12 +88,16 @@ pub async fn store_bisected(
             }
         };
         let tuples: Vec<&[u8]> = row::tuples(&envelope.rows).collect();
+        let mut derived = Derived::default();
         let mut parts = vec![tuples.as_slice()];
         while let Some(part) = parts.pop() {
-            match (attempt(&mut transaction, Part::Rows(part)).await?, part) {
-                (Ok(_), _) => stored.messages += i64::try_from(part.len()).unwrap_or(i64::MAX),
+            match (storing.attempt(Part::Rows(part)).await?, part) {
+                (Ok(_), _) => {
+                    stored.messages += i64::try_from(part.len()).unwrap_or(i64::MAX);
+                    derived.add(part.iter().copied());
+                }
                 (Err(error), [tuple]) => {
-                    keep_refused(&transaction, tuple, &error).await?;
+                    storing.keep_refused(tuple, &error).await?;
                     stored.refused += 1;
                 }
                 (Err(_), _) => {
@@ -95,13 +106,14 @@ pub async fn store_bisected(
                 }
             }
         }
-        if let Err(error) = attempt(&mut transaction, Part::Rejects(envelope)).await? {
+        if let Err(error) = storing.attempt(Part::Rejects(envelope)).await? {
             tracing::error!(error = db::source_or_self(&error), "samples of rejects are lost");
         }
-        claim_rows(&transaction, &unclaimed).await?;
+        storing.save_derived(derived).await?;
+        storing.claim_rows(&unclaimed).await?;
     }
-    add_totals(&transaction, slot, stored).await?;
-    transaction.commit().await?;
+    storing.add_totals(slot, stored).await?;
+    storing.transaction.commit().await?;
     Ok(stored)
 }
 
@@ -112,124 +124,152 @@ enum Part<'a> {
     Rejects(&'a Envelope),
 }
 
-/// Stores a part behind a savepoint. The inner error is the part's own fault, and undone.
-async fn attempt(
-    transaction: &mut Transaction<'_>,
-    part: Part<'_>,
-) -> Result<Result<Vec<i64>, db::Error>, db::Error> {
-    let savepoint = transaction.savepoint("part").await?;
-    let result = match part {
-        Part::Peers(envelope) => save_peers(&savepoint, &[envelope]).await,
-        Part::Rows(tuples) => {
-            copy(&savepoint, ROWS, vec![tuples.concat().into()]).await.map(|()| Vec::new())
+/// A transaction, or a savepoint in one.
+struct Storing<'a> {
+    transaction: Transaction<'a>,
+    statements: &'a Statements,
+}
+
+impl<'a> Storing<'a> {
+    async fn begin(session: &'a mut Session) -> Result<Self, db::Error> {
+        let (transaction, statements) = session.begin().await?;
+        Ok(Self { transaction, statements })
+    }
+
+    /// Stores a part behind a savepoint. The inner error is the part's own fault, and undone.
+    async fn attempt(&mut self, part: Part<'_>) -> Result<Result<Vec<i64>, db::Error>, db::Error> {
+        let transaction = self.transaction.savepoint("part").await?;
+        let savepoint = Storing { transaction, statements: self.statements };
+        let result = match part {
+            Part::Peers(envelope) => savepoint.save_peers(&[envelope]).await,
+            Part::Rows(tuples) => {
+                savepoint.copy_rows(vec![tuples.concat().into()]).await.map(|()| Vec::new())
+            }
+            Part::Rejects(envelope) => {
+                savepoint.copy_rejects(vec![envelope.rejects.clone()]).await.map(|()| Vec::new())
+            }
+        };
+        match result {
+            Ok(unclaimed) => {
+                savepoint.transaction.commit().await?;
+                Ok(Ok(unclaimed))
+            }
+            Err(error) if db::is_bad_data(&error) => {
+                savepoint.transaction.rollback().await?;
+                Ok(Err(error))
+            }
+            Err(error) => Err(error),
         }
-        Part::Rejects(envelope) => {
-            copy(&savepoint, REJECTS, vec![envelope.rejects.clone()]).await.map(|()| Vec::new())
+    }
+
+    /// Those of `envelopes` that were not stored before, each once.
+    async fn remember<'e>(
+        &self,
+        envelopes: &'e [Envelope],
+    ) -> Result<Vec<&'e Envelope>, db::Error> {
+        let ids: Vec<Uuid> = envelopes.iter().map(|envelope| envelope.id).collect();
+        let messages: Vec<i32> = envelopes
+            .iter()
+            .map(|envelope| i32::try_from(envelope.messages).unwrap_or(i32::MAX))
+            .collect();
+        let remember = &self.statements.remember_batches;
+        let rows = self.transaction.query(remember, &[&ids, &messages]).await?;
+        let mut new: HashSet<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+        Ok(envelopes.iter().filter(|envelope| new.remove(&envelope.id)).collect())
+    }
+
+    /// Saves the peers of `envelopes`: those whose rows may lack their node.
+    async fn save_peers(&self, envelopes: &[&Envelope]) -> Result<Vec<i64>, db::Error> {
+        let mut records = String::from("[");
+        for envelope in envelopes {
+            records.push_str(&String::from_utf8_lossy(&envelope.peers));
         }
-    };
-    match result {
-        Ok(unclaimed) => {
-            savepoint.commit().await?;
-            Ok(Ok(unclaimed))
+        if records.len() == 1 {
+            return Ok(Vec::new());
         }
-        Err(error) if db::is_bad_data(&error) => {
-            savepoint.rollback().await?;
-            Ok(Err(error))
+        // Each record stands behind a comma; the first one is one too many.
+        records.remove(1);
+        records.push(']');
+        let rows = self.transaction.query(&self.statements.save_peers, &[&records]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    async fn copy_rows(&self, tuples: Vec<Bytes>) -> Result<(), db::Error> {
+        self.copy(&self.statements.copy_rows, tuples).await
+    }
+
+    async fn copy_rejects(&self, tuples: Vec<Bytes>) -> Result<(), db::Error> {
+        self.copy(&self.statements.copy_rejects, tuples).await
+    }
+
+    /// Copies tuples, of which `sections` are views.
+    async fn copy(&self, statement: &Statement, sections: Vec<Bytes>) -> Result<(), db::Error> {
+        if sections.iter().all(Bytes::is_empty) {
+            return Ok(());
         }
-        Err(error) => Err(error),
+        let sink = self.transaction.copy_in::<_, Bytes>(statement).await?;
+        let mut sink = std::pin::pin!(sink);
+        sink.feed(Bytes::from_static(COPY_HEADER)).await?;
+        for tuples in sections {
+            sink.feed(tuples).await?;
+        }
+        sink.feed(Bytes::from_static(COPY_TRAILER)).await?;
+        sink.finish().await.map(drop)
     }
-}
 
-/// Those of `envelopes` that were not stored before, each once.
-async fn remember<'a>(
-    transaction: &Transaction<'_>,
-    envelopes: &'a [Envelope],
-) -> Result<Vec<&'a Envelope>, db::Error> {
-    let ids: Vec<Uuid> = envelopes.iter().map(|envelope| envelope.id).collect();
-    let messages: Vec<i32> = envelopes
-        .iter()
-        .map(|envelope| i32::try_from(envelope.messages).unwrap_or(i32::MAX))
-        .collect();
-    let rows = transaction.query(include_str!("remember_batches.sql"), &[&ids, &messages]).await?;
-    let mut new: HashSet<Uuid> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(envelopes.iter().filter(|envelope| new.remove(&envelope.id)).collect())
-}
+    /// Saves what follows from the rows of this transaction.
+    async fn save_derived(&self, derived: Derived<'_>) -> Result<(), db::Error> {
+        self.copy(&self.statements.copy_notes, vec![derived.notes().into()]).await?;
+        // Sent one behind the other, without waiting for each answer.
+        let saving = derived.reports().into_iter().map(|report| self.save_report(report));
+        stream::iter(saving).buffered(REPORTS_AT_ONCE).try_collect().await
+    }
 
-/// Saves the peers of `envelopes`: those whose rows may lack their node.
-async fn save_peers(
-    transaction: &Transaction<'_>,
-    envelopes: &[&Envelope],
-) -> Result<Vec<i64>, db::Error> {
-    let mut records = String::from("[");
-    for envelope in envelopes {
-        records.push_str(&String::from_utf8_lossy(&envelope.peers));
+    async fn save_report(
+        &self,
+        ((node_id, audit), reported_at, report): (Reporter, i64, Report),
+    ) -> Result<(), db::Error> {
+        let reported_at = DateTime::from_timestamp_micros(reported_at);
+        let parameters: [&(dyn db::ToSql + Sync); 7] = [
+            &node_id,
+            &audit,
+            &reported_at,
+            &report.remote_ids,
+            &report.remote_peers,
+            &report.reputations,
+            &report.connected,
+        ];
+        self.transaction.execute(&self.statements.save_report, &parameters).await.map(drop)
     }
-    if records.len() == 1 {
-        return Ok(Vec::new());
-    }
-    // Each record stands behind a comma; the first one is one too many.
-    records.remove(1);
-    records.push(']');
-    let rows = transaction.query(include_str!("save_peers.sql"), &[&records]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
 
-/// Gives rows of these peers to their nodes, as far as they are known.
-async fn claim_rows(transaction: &Transaction<'_>, peers: &[i64]) -> Result<(), db::Error> {
-    if !peers.is_empty() {
-        transaction.execute(include_str!("claim_rows.sql"), &[&peers]).await?;
+    /// Gives rows of these peers to their nodes, as far as they are known.
+    async fn claim_rows(&self, peers: &[i64]) -> Result<(), db::Error> {
+        if !peers.is_empty() {
+            self.transaction.execute(include_str!("claim_rows.sql"), &[&peers]).await?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Copies tuples, of which `sections` are views, into `table`.
-async fn copy(
-    transaction: &Transaction<'_>,
-    (table, columns): (&str, &str),
-    sections: Vec<Bytes>,
-) -> Result<(), db::Error> {
-    if sections.iter().all(Bytes::is_empty) {
-        return Ok(());
+    async fn add_totals(&self, slot: Slot, stored: Stored) -> Result<(), db::Error> {
+        if stored.messages + stored.refused > 0 {
+            let parameters: [&(dyn db::ToSql + Sync); 3] =
+                [&slot.0, &stored.messages, &stored.refused];
+            self.transaction.execute(&self.statements.add_totals, &parameters).await?;
+        }
+        Ok(())
     }
-    let statement = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
-    let sink = transaction.copy_in::<_, Bytes>(&statement).await?;
-    let mut sink = std::pin::pin!(sink);
-    sink.feed(Bytes::from_static(COPY_HEADER)).await?;
-    for tuples in sections {
-        sink.feed(tuples).await?;
-    }
-    sink.feed(Bytes::from_static(COPY_TRAILER)).await?;
-    sink.finish().await.map(drop)
-}
 
-async fn add_totals(
-    transaction: &Transaction<'_>,
-    slot: Slot,
-    stored: Stored,
-) -> Result<(), db::Error> {
-    if stored.messages + stored.refused > 0 {
-        let parameters: [&(dyn db::ToSql + Sync); 3] = [&slot.0, &stored.messages, &stored.refused];
-        transaction.execute(include_str!("add_totals.sql"), &parameters).await?;
+    /// Keeps a message that PostgreSQL refused, although it passed every check before.
+    async fn keep_refused(&self, tuple: &[u8], error: &db::Error) -> Result<(), db::Error> {
+        let code = error.code().map_or("unknown", |code| code.code());
+        tracing::error!(error = db::source_or_self(error), "PostgreSQL refuses a message");
+        let tuple = Tuple::read(tuple);
+        let peer = tuple.map(|tuple| tuple.peer_connection_id);
+        let logs = tuple.map(|tuple| tuple.logs).unwrap_or_default();
+        let size = i32::try_from(logs.len()).unwrap_or(i32::MAX);
+        let sample = &logs[..logs.len().min(SAMPLE_BYTES)];
+        let parameters: [&(dyn db::ToSql + Sync); 4] =
+            [&peer, &format!("refused_by_database_{code}"), &size, &sample];
+        self.transaction.execute(include_str!("keep_refused.sql"), &parameters).await.map(drop)
     }
-    Ok(())
-}
-
-/// Keeps a message that PostgreSQL refused, although it passed every check before.
-async fn keep_refused(
-    transaction: &Transaction<'_>,
-    tuple: &[u8],
-    error: &db::Error,
-) -> Result<(), db::Error> {
-    let code = error.code().map_or("unknown", |code| code.code());
-    tracing::error!(error = db::source_or_self(error), "PostgreSQL refuses a message");
-    let fields: Vec<Option<&[u8]>> = row::fields(tuple).collect();
-    let field = |index: usize| fields.get(index).copied().flatten().unwrap_or_default();
-    let peer = field(1).try_into().map(i64::from_be_bytes).ok();
-    // Behind jsonb's version byte.
-    let logs = field(5).get(1..).unwrap_or_default();
-    let size = i32::try_from(logs.len()).unwrap_or(i32::MAX);
-    let sample = &logs[..logs.len().min(SAMPLE_BYTES)];
-    let parameters: [&(dyn db::ToSql + Sync); 4] =
-        [&peer, &format!("refused_by_database_{code}"), &size, &sample];
-    transaction.execute(include_str!("keep_refused.sql"), &parameters).await.map(drop)
 }

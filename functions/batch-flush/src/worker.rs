@@ -11,7 +11,7 @@ use std::{
 
 use chrono::Utc;
 use shared::{
-    db::{self, Client},
+    db,
     envelope::Envelope,
     metrics::Flush,
     queue::{CLAIM_RENEWAL, Claim, Consumer},
@@ -19,13 +19,11 @@ use shared::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::store::{Slot, Stored, store, store_bisected};
+use crate::{
+    session::Session,
+    store::{Slot, Stored, store, store_bisected},
+};
 
-/// Server settings of a session that stores. Losing a commit that was acknowledged would lose
-/// messages, since Redis has dropped them by then; waiting for a lock for longer than a purge
-/// needs means that something is wrong, and trying again is better.
-const SESSION: &str = "-c synchronous_commit=on -c lock_timeout=10s -c statement_timeout=60s \
-                       -c idle_in_transaction_session_timeout=60s";
 /// Pause before something is tried again: at first, and at the most.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MOST: Duration = Duration::from_secs(2);
@@ -36,7 +34,7 @@ const RESCUE_EVERY: Duration = Duration::from_secs(5);
 pub struct Worker {
     consumer: Consumer,
     database_url: db::Url,
-    database: Option<Client>,
+    session: Option<Session>,
     metrics: Flush,
     slot: Slot,
     /// When the oldest envelope in hand was sealed, in microseconds since 1970; 0 for none.
@@ -49,7 +47,7 @@ impl Worker {
         Self {
             consumer,
             database_url,
-            database: None,
+            session: None,
             metrics,
             slot: Slot::random(),
             oldest: Arc::default(),
@@ -156,19 +154,18 @@ impl Worker {
 
     /// Stores `envelopes`, all of them: how many were there already.
     async fn store(&mut self, claim: &Claim, envelopes: &[Envelope]) -> anyhow::Result<u64> {
-        if self.database.as_ref().is_none_or(Client::is_closed) {
-            let client = db::connect(&self.database_url, env!("CARGO_PKG_NAME"), SESSION).await?;
-            self.database = Some(client);
+        if self.session.as_ref().is_none_or(Session::is_closed) {
+            self.session = Some(Session::open(&self.database_url).await?);
         }
-        let Some(client) = &mut self.database else {
+        let Some(session) = &mut self.session else {
             anyhow::bail!("no connection");
         };
         let consumer = &mut self.consumer;
-        let stored = match renewing(consumer, claim, store(client, envelopes, self.slot)).await {
+        let stored = match renewing(consumer, claim, store(session, envelopes, self.slot)).await {
             Err(error) if db::is_bad_data(&error) => {
                 let mut all = Stored::default();
                 for envelope in envelopes {
-                    let one = store_bisected(client, envelope, self.slot);
+                    let one = store_bisected(session, envelope, self.slot);
                     let one = renewing(consumer, claim, one).await?;
                     all.repeated += one.repeated;
                 }

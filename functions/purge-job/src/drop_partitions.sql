@@ -1,5 +1,5 @@
--- Drops the oldest partitions and stretches the catch-all of the past over their time, so that a row that comes late still
--- has a place.
+-- Drops the oldest partitions with what was derived from their rows, and stretches the catch-all of the past over their time,
+-- so that a row that comes late still has a place.
 BEGIN;
 -- Only vacuum is in the way of this lock, and autovacuum yields to whoever waits for a second; readers and writers go on.
 SET LOCAL lock_timeout = '10s';
@@ -7,6 +7,10 @@ LOCK TABLE {partitions} IN SHARE UPDATE EXCLUSIVE MODE;
 -- Everyone locks the root before its parts: holding it, no lock below can be waited for, nor a deadlock arise.
 SET LOCAL lock_timeout = '200ms';
 LOCK TABLE ONLY tetcore_logs IN ACCESS EXCLUSIVE MODE;
+-- Notes name hours: while each still has its partition, those that came since the last time are added up.
+SELECT fold_log_counts(shard) FROM (SELECT DISTINCT shard FROM log_count_notes) AS noted;
+DELETE FROM log_counts WHERE NOT audit AND partition_start < '{upper_bound}';
+DELETE FROM reputation_reports WHERE NOT audit AND reported_at < '{upper_bound}';
 DROP TABLE {partitions};
 CREATE TABLE tetcore_logs_expiring_past PARTITION OF tetcore_logs_expiring FOR VALUES FROM (MINVALUE) TO ('{upper_bound}');
 COMMIT

@@ -1,5 +1,6 @@
-//! One run of the purge. Each statement is a transaction of its own, so that a run which ends
-//! half-way, whatever the cause, leaves nothing to repair: the next one goes on from there.
+//! One run of the purge. Each step is a transaction of its own, and takes what is derived from rows
+//! along with them, so that a run which ends half-way, whatever the cause, leaves nothing to repair:
+//! the next one goes on from there.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 use shared::{
     db::{self, SqlState},
     retention::{self, LogExpiry},
+    row::COUNT_SHARDS,
     service::Shutdown,
 };
 
@@ -81,6 +83,7 @@ pub(crate) async fn run(
         },
     };
     purge.make_partitions(log_expiry_h).await.context("making partitions")?;
+    purge.fold_counts().await.context("adding up counts")?;
     let all_dropped = purge.drop_partitions().await.context("dropping partitions")?;
     purge.remove_rows().await.context("removing rows")?;
     purge.summary.batches_removed =
@@ -118,6 +121,17 @@ impl Purge<'_> {
             None => self.postpone("make partitions"),
         }
         self.db.batch_execute("RESET lock_timeout").await?;
+        Ok(())
+    }
+
+    /// Adds up what was noted of counts, so that little is left to do where others have to wait.
+    async fn fold_counts(&self) -> anyhow::Result<()> {
+        if self.summary.dry_run {
+            return Ok(());
+        }
+        for shard in 0..COUNT_SHARDS {
+            self.db.execute("SELECT fold_log_counts($1)", &[&shard]).await?;
+        }
         Ok(())
     }
 
@@ -206,16 +220,26 @@ impl Purge<'_> {
             if places.is_empty() {
                 break;
             }
-            match self
-                .patiently(async || self.db.execute(&remove, &[&places, &horizon]).await)
-                .await?
-            {
-                Some(removed) => self.summary.rows_removed += removed,
+            match self.patiently(async || self.remove_step(&remove, &places).await).await? {
+                Some(removed) => self.summary.rows_removed += count(&removed, 0)?,
                 None => self.postpone("remove rows"),
             }
         }
         self.db.batch_execute("CLOSE expired").await?;
         Ok(())
+    }
+
+    /// Removes the rows at these `places`, and what was derived from them.
+    async fn remove_step(&self, remove: &str, places: &[&str]) -> Result<db::Row, db::Error> {
+        let horizon = self.summary.horizon;
+        self.db.batch_execute("BEGIN").await?;
+        let removed = self.db.query_one(remove, &[&places, &horizon]).await?;
+        let reporters: Vec<i64> = removed.get(1);
+        if !reporters.is_empty() {
+            self.db.execute(include_str!("renew_reports.sql"), &[&reporters, &horizon]).await?;
+        }
+        self.db.batch_execute("COMMIT").await?;
+        Ok(removed)
     }
 
     /// Removes the rows of `table` that are older than `horizon`, and says how many.

@@ -74,7 +74,8 @@ impl Pipeline {
     }
 
     /// Waits until ws-ingest has received `messages` in all, and all of them have come to rest;
-    /// then the conservation law must hold. Returns how many are stored.
+    /// then the conservation law must hold, and what is derived must be what is there. Returns how
+    /// many are stored.
     pub async fn settle(&self, messages: i64) -> i64 {
         let ingest = eventually("all messages are read and handed over", || async {
             let text = self.ingest.get("/metrics").await.text();
@@ -105,6 +106,7 @@ impl Pipeline {
         let owner = self.database.owner().await;
         let rows = owner.query_one("SELECT count(*) FROM tetcore_logs", &[]).await.unwrap();
         assert_eq!(rows.get::<_, i64>(0), stored, "what is counted is there");
+        self.database.assert_derived().await;
         stored
     }
 }

@@ -276,6 +276,13 @@ impl Database {
     pub async fn owner(&self) -> db::Client {
         self.connect("tetcore").await
     }
+
+    /// Asserts that what is derived from messages is what a scan of them says, at this moment.
+    pub async fn assert_derived(&self) {
+        let differences = self.owner().await.query(include_str!("derived.sql"), &[]).await.unwrap();
+        let differences: Vec<String> = differences.iter().map(|row| row.get(0)).collect();
+        assert!(differences.is_empty(), "{differences:#?}");
+    }
 }
 
 impl Default for Database {
