@@ -15,12 +15,22 @@ const SOCKETS: u32 = 50;
 const ROUNDS: u32 = 10;
 const MESSAGES_A_ROUND: u32 = 400;
 
-/// Sends a socket's messages of one round; every message of the test is different.
+/// Sends a socket's messages of one round; every message of the test is different. Nodes say who
+/// they are, and what they think of each other.
 async fn send_round(node: &mut Node, socket: u32, round: u32) {
     let mut burst = Vec::new();
     for number in 0..MESSAGES_A_ROUND {
+        let what = match number % 100 {
+            0 => format!(r#""msg":"system.connected","network_id":"peer{socket}""#),
+            1 => {
+                let peers = format!(r#""peer{number}":{{"reputation":{round},"connected":true}}"#);
+                let peerset = format!(r#"{{"nodes":{{{peers}}}}}"#);
+                format!(r#""msg":"system.network_state","state":{{"peerset":{peerset}}}"#)
+            }
+            _ => format!(r#""msg":"block.import","best":"0x{number:064x}""#),
+        };
         let message = format!(
-            r#"{{"id":1,"payload":{{"msg":"block.import","key":"{socket}-{round}-{number}","best":"0x{number:064x}"}},"ts":"2026-11-22T08:00:00+00:00"}}"#
+            r#"{{"id":1,"payload":{{{what},"key":"{socket}-{round}-{number}"}},"ts":"2026-11-22T08:{round:02}:00+00:00"}}"#
         );
         burst.extend(masked(true, 2, message.as_bytes()));
         if number % 50 == 49 {
@@ -97,6 +107,13 @@ async fn kills_restarts_and_cuts_neither_lose_nor_repeat_a_message() {
     let owner = pipeline.database.owner().await;
     let connections: i64 = owner.query_one(identified, &[]).await.unwrap().get(0);
     assert_eq!(connections, i64::from(SOCKETS), "no id was given twice");
+    // What settle() found equal to a scan was something.
+    let derived = "SELECT sum(quantity)::bigint FROM nodes, node_log_counts(id)";
+    assert_eq!(owner.query_one(derived, &[]).await.unwrap().get::<_, i64>(0), sent);
+    let reports = "SELECT count(*), sum(reputations[1])::bigint FROM reputation_reports";
+    let reports = owner.query_one(reports, &[]).await.unwrap();
+    let last = i64::from(SOCKETS * (ROUNDS - 1));
+    assert_eq!((reports.get(0), reports.get(1)), (i64::from(SOCKETS), last));
     // Nothing is left behind in Redis but sizes and the next id.
     let keys: Vec<String> = redis.command(&["KEYS", "*"]);
     let left = keys.iter().filter(|key| !key.ends_with(":size") && !key.ends_with(":ids"));

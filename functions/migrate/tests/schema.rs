@@ -8,6 +8,7 @@ use shared::{
 
 const HOUR: &str = "1 hour";
 const THIRTY_TWO_YEARS: &str = "280320 hours";
+const FOLD: &str = "SELECT fold_log_counts(shard::smallint) FROM generate_series(0, 63) AS shard";
 
 async fn count(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
@@ -156,10 +157,28 @@ async fn roles_may_do_what_they_need_and_nothing_else() {
         ),
         ("tetcore_flush", "UPDATE ingest_totals SET stored = stored + 1 WHERE worker = 63"),
         ("tetcore_flush", "SELECT make_partitions('1 hour')"),
+        (
+            "tetcore_flush",
+            "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')",
+        ),
+        ("tetcore_flush", "SELECT fold_log_counts(1::smallint)"),
+        (
+            "tetcore_flush",
+            "SELECT save_reputation_report(ROW(1, false, now(), '{}', '{}', '{}', '{}')::reputation_reports)",
+        ),
+        ("tetcore_flush", "SELECT claim_log_rows('{1}')"),
         ("tetcore_query", "SELECT * FROM tetcore_logs"),
+        ("tetcore_query", "SELECT * FROM log_partitions(), node_log_counts(1)"),
+        ("tetcore_query", "SELECT * FROM log_counts, log_count_notes, reputation_reports"),
+        ("tetcore_query", "SELECT (read_reputations(logs)).* FROM tetcore_logs"),
         ("tetcore_query", "SELECT * FROM peer_connections, nodes, ingest_rejects, ingest_totals"),
         ("tetcore_query", "SELECT * FROM host_systems, benchmarks, benchmark_events"),
         ("tetcore_admin", "INSERT INTO benchmarks (setup) VALUES ('{}') RETURNING id"),
+        (
+            "tetcore_admin",
+            "SELECT left(logs ->> 'target', 256) FROM tetcore_logs
+             WHERE msg IN ('tracing.profiling', 'tracing.event') AND created_at > now()",
+        ),
     ];
     for (role, sql) in allowed {
         let result = database.connect(role).await.execute(sql, &[]).await;
@@ -175,13 +194,28 @@ async fn roles_may_do_what_they_need_and_nothing_else() {
         ("tetcore_flush", "DELETE FROM ingest_batches"),
         ("tetcore_flush", "SELECT sample FROM ingest_rejects"),
         ("tetcore_flush", "SELECT * FROM benchmarks"),
+        ("tetcore_flush", "SELECT * FROM log_count_notes"),
+        ("tetcore_flush", "INSERT INTO log_counts VALUES (1, false, now(), 'a', 1)"),
+        ("tetcore_flush", "SELECT * FROM reputation_reports"),
+        ("tetcore_flush", "DELETE FROM reputation_reports"),
+        ("tetcore_flush", "SELECT note_log_rows(1, '{1}', '{f}', '{now}', '{a}')"),
+        ("tetcore_flush", "SELECT renew_reputation_reports('{1}', now())"),
         ("tetcore_flush", "CREATE TABLE mine ()"),
         ("tetcore_query", "INSERT INTO nodes VALUES (2, 'other', 1, now(), now())"),
         ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
         ("tetcore_query", "DELETE FROM tetcore_logs"),
         ("tetcore_query", "SELECT make_partitions('1 hour')"),
+        ("tetcore_query", "SELECT fold_log_counts(1::smallint)"),
+        ("tetcore_query", "SELECT claim_log_rows('{1}')"),
+        (
+            "tetcore_query",
+            "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')",
+        ),
+        ("tetcore_query", "UPDATE reputation_reports SET audit = true"),
         ("tetcore_query", "CREATE TABLE mine ()"),
         ("tetcore_admin", "SELECT * FROM tetcore_logs"),
+        ("tetcore_admin", "SELECT node_id FROM tetcore_logs"),
+        ("tetcore_admin", "SELECT * FROM log_counts"),
         ("tetcore_admin", "SELECT make_partitions('1 hour')"),
     ];
     for (role, sql) in refused {
@@ -201,14 +235,30 @@ async fn new_partitions_take_over_the_rows_of_the_future() {
     // As if no partition had been made for 8 days and more.
     owner
         .batch_execute(
-            "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
-             SELECT now() + day * interval '1 day', day, day % 2 = 0, '{}'
+            "INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+             SELECT now() + day * interval '1 day', day, nullif(day % 3, 0), day % 2 = 0, 'a', '{}'
              FROM generate_series(0, 60) AS day",
         )
         .await
         .unwrap();
     owner.batch_execute(include_str!("forget_partitions.sql")).await.unwrap();
+    // Some of their counts are added up for the partition of the future, the others are still noted.
+    owner
+        .batch_execute(
+            "SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
+             FROM tetcore_logs;
+             SELECT fold_log_counts(1::smallint)",
+        )
+        .await
+        .unwrap();
+    let of_the_future = "SELECT count(*) FROM log_counts WHERE partition_start = 'infinity'";
+    assert_eq!(count(&owner, of_the_future).await, 2);
+    database.assert_derived().await;
     assert!(make_partitions(&owner, HOUR).await > 192);
+    database.assert_derived().await;
+    owner.batch_execute(FOLD).await.unwrap();
+    assert_eq!(count(&owner, "SELECT count(*) FROM log_count_notes").await, 0);
+    database.assert_derived().await;
     assert_eq!(make_partitions(&owner, HOUR).await, 0);
     assert_complete(&owner).await;
     assert_eq!(count(&owner, "SELECT count(*) FROM tetcore_logs").await, 61);
@@ -264,4 +314,77 @@ async fn a_stop_of_a_year_does_not_leave_thousands_of_partitions() {
         .unwrap();
     make_partitions(&owner, HOUR).await;
     assert_complete(&owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_removed_rows_added_to_counts_goes_with_them() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    let store = "
+        INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+        SELECT now() - number * interval '1 minute', 1, number % 5 - 2, number % 2 = 0, nullif('m' || number % 3, 'm0'), '{}'
+        FROM generate_series(1, 300) AS number;
+        SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM tetcore_logs";
+    let remove = |which: &str| {
+        format!(
+            "WITH removed AS (DELETE FROM tetcore_logs WHERE {which} RETURNING *)
+             SELECT note_log_rows(-1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM removed"
+        )
+    };
+    owner.batch_execute(store).await.unwrap();
+    owner.batch_execute(&remove("node_id = -2 AND msg = 'm1'")).await.unwrap();
+    database.assert_derived().await;
+    owner.batch_execute(FOLD).await.unwrap();
+    database.assert_derived().await;
+    for which in [
+        "msg IS NULL",
+        "node_id = 2 AND audit",
+        "created_at < now() - interval '150 minutes'",
+        "true",
+    ] {
+        owner.batch_execute(&remove(which)).await.unwrap();
+        database.assert_derived().await;
+        owner.batch_execute(FOLD).await.unwrap();
+        database.assert_derived().await;
+    }
+    assert_eq!(count(&owner, "SELECT count(*) FROM log_counts").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_report_that_is_left_takes_over() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    // Of each node a report an hour, but for 3:00, whose network state is none. Node 3's are audit.
+    owner
+        .batch_execute(
+            r#"INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+               SELECT '2020-01-01Z'::timestamptz + hour * interval '1 hour', 1, node, node = 3, 'system.network_state',
+                      format('{"state":{"peerset":{"nodes":%s}}}',
+                             CASE hour WHEN 3 THEN '[]' ELSE format('{"peer":{"reputation":%s,"connected":true}}', hour) END)::jsonb
+               FROM generate_series(1, 3) AS node, generate_series(1, 5) AS hour;
+               SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
+               FROM tetcore_logs;
+               SELECT save_reputation_report(ROW(node_id, audit, created_at, report.*)::reputation_reports)
+               FROM tetcore_logs CROSS JOIN read_reputations(logs) AS report"#,
+        )
+        .await
+        .unwrap();
+    database.assert_derived().await;
+    let reputations = "SELECT node_id, reputations[1] FROM reputation_reports ORDER BY node_id";
+    for (hour, left) in [(5, Some(4)), (4, Some(2)), (2, Some(1)), (1, None)] {
+        let remove = format!(
+            "WITH removed AS (
+                 DELETE FROM tetcore_logs WHERE created_at = '2020-01-01 {hour}:00Z' AND node_id = 1 RETURNING *
+             )
+             SELECT note_log_rows(-1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM removed;
+             SELECT renew_reputation_reports('{{1,2,3}}', now())"
+        );
+        owner.batch_execute(&remove).await.unwrap();
+        database.assert_derived().await;
+        let rows = owner.query(reputations, &[]).await.unwrap();
+        let rows: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let expected: Vec<_> =
+            left.map(|left| (1, left)).into_iter().chain([(2, 5), (3, 5)]).collect();
+        assert_eq!(rows, expected);
+    }
 }

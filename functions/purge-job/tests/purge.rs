@@ -34,7 +34,7 @@ async fn scene() -> (Database, Client) {
 }
 
 /// Asserts that only what `scene.sql` calls kept is left.
-async fn assert_purged(owner: &Client) {
+async fn assert_purged(database: &Database, owner: &Client) {
     let rows = texts(owner, "SELECT msg FROM tetcore_logs ORDER BY msg").await;
     assert!(rows.iter().all(|row| row.starts_with("kept")), "{rows:?}");
     assert_eq!(rows.len(), 9);
@@ -45,6 +45,7 @@ async fn assert_purged(owner: &Client) {
     assert_eq!(nodes, ["A2", "C6", "E8", "F11"]);
     assert_eq!(count(owner, "SELECT count(*) FROM ingest_batches").await, 7);
     assert_eq!(count(owner, "SELECT count(*) FROM ingest_rejects").await, 3);
+    database.assert_derived().await;
 }
 
 /// The parts of a summary that are the same for every run on the same data.
@@ -68,7 +69,7 @@ async fn exactly_what_expired_goes() {
     assert_eq!(summary["complete"], true);
     assert_eq!(summary["rows_exact"], true);
     assert!(summary["partitions_ahead_days"].as_i64().unwrap() >= 7);
-    assert_purged(&owner).await;
+    assert_purged(&database, &owner).await;
     assert_eq!(removed(&purge(&database, "1", &[])), [0; 6], "a second run finds nothing");
 }
 
@@ -100,7 +101,7 @@ async fn runs_at_once_take_turns() {
         .map(removed)
         .fold([0; 6], |total, one| std::array::from_fn(|part| total[part] + one[part]));
     assert_eq!(total, [0, 3, 2, 3, 6, 2], "{summaries:?}");
-    assert_purged(&owner).await;
+    assert_purged(&database, &owner).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,11 +202,11 @@ async fn another_expiry_takes_effect_at_the_next_run() {
     assert_eq!(removed(&purge(&database, "280_320", &[]))[1], 0);
     assert_eq!(count(&owner, rows).await, everything);
     purge(&database, "1", &[]);
-    assert_purged(&owner).await;
+    assert_purged(&database, &owner).await;
     let back = purge(&database, "280_320", &[]);
     assert_eq!(removed(&back), [0; 6]);
     assert!(back["partitions_ahead_days"].as_i64().unwrap() >= 8, "{back}");
-    assert_purged(&owner).await;
+    assert_purged(&database, &owner).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +224,7 @@ async fn a_loop_runs_again_reports_and_stops_when_asked() {
     assert!(function.metric("purge_partition_days_ahead").await >= 7);
     assert_eq!(function.get("/readyz").await.status, 200);
     assert!(function.stop().await.success());
-    assert_purged(&owner).await;
+    assert_purged(&database, &owner).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,3 +43,6 @@ SELECT gen_random_uuid(), now() - age * interval '1 day' + interval '1 hour', 1 
 
 INSERT INTO ingest_rejects (created_at, reason, ip_addr, stored, size, sample)
 SELECT now() - age * interval '25 minutes', 'not JSON', '::1', false, 1, '' FROM generate_series(0, 5) AS age;
+
+-- As batch-flush would have.
+SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM tetcore_logs;
