@@ -6,7 +6,7 @@ use std::{thread, time::Duration};
 use serde_json::Value;
 use shared::{
     db::Client,
-    testing::{Database, Function, eventually},
+    testing::{Database, Function, Pipeline, Redis, eventually, masked},
 };
 
 /// Runs purge-job on `database` to its end: the summary that it printed.
@@ -253,4 +253,81 @@ async fn who_waits_can_be_stopped() {
         eventually("it waits", async || (count(&owner, &waiting).await > 0).then_some(())).await;
         assert!(function.stop().await.success());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_derived_from_rows_goes_with_them() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    owner.batch_execute(include_str!("derived_scene.sql")).await.unwrap();
+    database.assert_derived().await;
+    let reports = "SELECT count(*) FROM reputation_reports";
+    assert_eq!(count(&owner, reports).await, 60);
+
+    purge(&database, "10", &[]);
+    database.assert_derived().await;
+    // Those of the last ten hours, and all that are audit.
+    assert!((29..=30).contains(&count(&owner, reports).await));
+
+    // What comes late goes with the next run, row by row.
+    owner.batch_execute(include_str!("derived_scene.sql")).await.unwrap();
+    database.assert_derived().await;
+    purge(&database, "10", &[]);
+    database.assert_derived().await;
+    purge(&database, "1", &[]);
+    database.assert_derived().await;
+    let left = "SELECT count(*) FROM log_counts WHERE NOT audit AND quantity > 0";
+    assert!(count(&owner, left).await > 0, "those of the last hour");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_derived_is_right_at_any_moment() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    let pipeline = Pipeline::start_on(database, Redis::shared(), &[("DB_BATCH_SIZE", "100")]);
+    let messages = 20_000;
+    let mut node = pipeline.node("/").await;
+    let sending = tokio::spawn(async move {
+        // Of seven nodes on one socket, from now back to far beyond what is kept; every fifth is a
+        // network state, of a different age each.
+        let mut burst = Vec::new();
+        for number in 0..messages {
+            let age = chrono::TimeDelta::seconds(i64::from(number) * 37 % 162_000);
+            let ts = (chrono::Utc::now() - age).to_rfc3339();
+            let state = format!(
+                r#"{{"peerset":{{"nodes":{{"a":{{"reputation":{number},"connected":true}}}}}}}}"#
+            );
+            let payload = match number {
+                0..7 => format!(r#"{{"msg":"system.connected","network_id":"peer{number}"}}"#),
+                _ if number % 5 == 0 => {
+                    format!(r#"{{"msg":"system.network_state","state":{state}}}"#)
+                }
+                _ => format!(r#"{{"msg":"m{}"}}"#, number % 3),
+            };
+            let message = format!(r#"{{"id":{},"ts":"{ts}","payload":{payload}}}"#, number % 7);
+            burst.extend(masked(true, 2, message.as_bytes()));
+            if number % 100 == 99 {
+                node.raw(&burst).await;
+                burst.clear();
+            }
+        }
+        node
+    });
+    let mut moments = 0;
+    while !(sending.is_finished()
+        && pipeline.flush.metric("database_stored_messages").await == i64::from(messages))
+    {
+        tokio::task::block_in_place(|| purge(&pipeline.database, "10", &[]));
+        pipeline.database.assert_derived().await;
+        moments += 1;
+    }
+    sending.await.unwrap();
+    assert!(moments > 0);
+    purge(&pipeline.database, "10", &[]);
+    pipeline.database.assert_derived().await;
+    let counted = "SELECT sum(quantity)::bigint FROM nodes, node_log_counts(id)";
+    let counted = count(&owner, counted).await;
+    assert!((1..i64::from(messages)).contains(&counted), "some are kept, some are gone: {counted}");
 }
