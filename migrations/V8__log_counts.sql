@@ -78,7 +78,8 @@ BEGIN ATOMIC
     INSERT INTO log_count_notes (shard, audit, hour, node_ids, msgs, quantities)
     SELECT log_count_shard(node_id), audit, hour, array_agg(node_id), array_agg(msg), array_agg(sign * quantity)
     FROM (
-        SELECT node_id, audit, date_trunc('hour', created_at, 'UTC') AS hour, left(row.msg, 256) AS msg, count(*)::integer AS quantity
+        SELECT node_id, audit, date_trunc('hour', created_at, 'UTC') AS hour, left(row.msg, 256) AS msg,
+               count(*)::integer AS quantity
         FROM unnest(node_ids, audits, times, msgs) AS row (node_id, audit, created_at, msg)
         WHERE node_id IS NOT NULL
         GROUP BY 1, 2, 3, 4
@@ -221,7 +222,8 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION note_log_rows(integer, bigint[], boolean[], timestamptz[], text[]), fold_log_counts(smallint) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION note_log_rows(integer, bigint[], boolean[], timestamptz[], text[]), fold_log_counts(smallint)
+FROM PUBLIC;
 GRANT INSERT ON log_count_notes TO tetcore_flush;
 GRANT EXECUTE ON FUNCTION fold_log_counts(smallint) TO tetcore_flush;
 GRANT SELECT ON log_count_notes, log_counts TO tetcore_query;
