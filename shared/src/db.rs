@@ -173,9 +173,9 @@ impl Pool {
         statement_timeout: Duration,
     ) -> anyhow::Result<Self> {
         // Filters that are not given fall away in a plan of its own for each query, and an index
-        // may serve those that are.
+        // may serve those that are. Compiling a plan takes longer than it could save.
         let options = format!(
-            "-c statement_timeout={} -c plan_cache_mode=force_custom_plan",
+            "-c statement_timeout={} -c plan_cache_mode=force_custom_plan -c jit=off",
             statement_timeout.as_millis()
         );
         let config = url.for_session(application, &options);

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,6 +13,9 @@ use shared::{
     row::node_id,
     service,
 };
+
+/// Where few messages are of the `target` that is asked for, each look goes so many times further.
+const CANDIDATES_GROW: i64 = 8;
 
 /// What one node sent, newest first.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -70,20 +74,47 @@ fn logs(query: Query, params: Params) -> Page<Entry, Cursor> {
     })
 }
 
+/// Looks at few partitions first, and at more of them while rows are wanting.
 async fn page(
     query: Query,
     params: Params,
-    after: Option<Cursor>,
+    mut after: Option<Cursor>,
     rows: i64,
 ) -> http::Result<Vec<Entry>> {
     let Params { peer_id, msg, target, start_time, end_time, .. } = params;
-    let (start, end) = (start_time.map(|time| time.0), end_time.map(|time| time.0));
-    let (time, id) = after.map(|after| (after.time, after.id)).unzip();
-    let sql = include_str!("logs.sql");
     let node = node_id(&peer_id);
-    let rows =
-        query.rows(sql, &[&node, &peer_id, &msg, &target, &start, &end, &time, &id, &rows]).await?;
-    Ok(rows.iter().map(Entry::try_from).collect::<Result<_, _>>()?)
+    let start = start_time.map(|time| time.0);
+    let end = end_time.map_or_else(Utc::now, |time| time.0);
+    let mut entries = Vec::new();
+    // Of how many messages these rows may be the ones that are asked for.
+    let mut candidates = rows;
+    loop {
+        let to = after.map_or(end, |after| after.time.min(end));
+        let sql = include_str!("since.sql");
+        let counted = query.rows(sql, &[&node, &msg, &to, &candidates]).await?;
+        let Some(counted) = counted.first() else {
+            return Ok(entries);
+        };
+        let since: Option<DateTime<Utc>> = counted.get("since");
+        let from = since.max(start);
+
+        let (time, id) = after.map(|after| (after.time, after.id)).unzip();
+        let wanting = rows - i64::try_from(entries.len()).unwrap_or(rows);
+        let sql = include_str!("logs.sql");
+        let found =
+            query.rows(sql, &[&node, &msg, &target, &from, &to, &time, &id, &wanting]).await?;
+        for row in &found {
+            entries.push(Entry::try_from(row)?);
+        }
+        let is_all = counted.get("is_all") || from == start;
+        match from {
+            Some(from) if !is_all && found.len() < usize::try_from(wanting).unwrap_or(0) => {
+                after = Some(Cursor { time: from, id: i64::MIN });
+                candidates = candidates.saturating_mul(CANDIDATES_GROW);
+            }
+            _ => return Ok(entries),
+        }
+    }
 }
 
 fn main() -> ExitCode {

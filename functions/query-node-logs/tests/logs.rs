@@ -11,14 +11,16 @@ const ROWS: &str = r#"
         INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
         SELECT hashtext($1) * 2::bigint + number, '192.0.2.' || number, $1, '2026-01-01Z', number = 1, node_id($1), '2026-01-01Z'
         FROM generate_series(1, 2) AS number
-    )
+    ), rows AS (
     INSERT INTO tetcore_logs (id, created_at, peer_connection_id, node_id, audit, msg, logs)
     SELECT number, timestamptz '2026-01-01Z' + interval '1 second' * (number / 2),
            hashtext($1) * 2::bigint + 1 + number % 2, node_id($1), number % 2 = 0, msg,
            jsonb_build_object('msg', msg, 'number', number)
            || CASE number % 4 WHEN 0 THEN '{"target": "sync"}' WHEN 1 THEN '{"target": "peer-set"}' ELSE '{}' END::jsonb
     FROM generate_series(1, $2::int) AS number,
-         LATERAL (SELECT (ARRAY['system.interval', 'block.import', NULL])[number % 3 + 1]) AS type (msg)"#;
+         LATERAL (SELECT (ARRAY['system.interval', 'block.import', NULL])[number % 3 + 1]) AS type (msg)
+    RETURNING *)
+    SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM rows"#;
 
 fn start(database: &Database, settings: &[(&str, &str)]) -> Function {
     let url = database.url("tetcore_query");
