@@ -63,7 +63,14 @@ async fn rows(database: &Database) -> Vec<(Option<String>, bool, Value)> {
 }
 
 fn sorted(messages: impl IntoIterator<Item = (Option<String>, bool, Value)>) -> Vec<String> {
-    let mut all: Vec<_> = messages.into_iter().map(|message| format!("{message:?}")).collect();
+    let mut all: Vec<_> = messages
+        .into_iter()
+        .map(|(sender, audit, mut logs)| {
+            // jsonb has an order of its own.
+            logs.sort_all_objects();
+            format!("{:?}", (sender, audit, logs))
+        })
+        .collect();
     all.sort();
     all
 }
