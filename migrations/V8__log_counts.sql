@@ -14,6 +14,7 @@ CREATE TABLE log_count_notes (
 
 -- Inline: a note lives for a minute.
 ALTER TABLE log_count_notes SET (toast_tuple_target = 8160);
+-- A reader of one node's counts reads only the notes of its shard.
 CREATE INDEX log_count_notes_shard ON log_count_notes (shard);
 
 COMMENT ON TABLE log_count_notes IS 'Differences that log_counts does not hold yet: node_ids, msgs and quantities side by side. Folded about once a minute.';
@@ -93,36 +94,35 @@ COMMENT ON FUNCTION note_log_rows(integer, bigint[], boolean[], timestamptz[], t
 -- The functions below take over this path. pg_temp comes last, so that no caller's temporary table can stand in for ours.
 SELECT set_config('search_path', format('%I, pg_temp', current_schema()), true);
 
-CREATE FUNCTION fold_log_counts(of_shard smallint) RETURNS void
+CREATE FUNCTION fold_log_counts() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT
+SET search_path FROM CURRENT SET jit = off
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM log_count_notes WHERE shard = of_shard) THEN
-        RETURN;
-    END IF;
     -- Whoever makes or drops partitions holds the root alone, so no hour changes its partition before this transaction ends.
     LOCK TABLE ONLY tetcore_logs IN ACCESS SHARE MODE;
     -- In this order: whoever holds the root alone always gets this lock, and no other fold is going on.
-    IF NOT pg_try_advisory_xact_lock(hashtextextended(format('fold_log_counts %s %s', current_schema(), of_shard), 0)) THEN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('fold_log_counts ' || current_schema(), 0)) THEN
         RETURN;
     END IF;
 
     WITH folded AS (
-        DELETE FROM log_count_notes
-        WHERE shard = of_shard
-        RETURNING audit, hour, node_ids, msgs, quantities
-    ), place AS (
+        DELETE FROM log_count_notes RETURNING audit, hour, node_ids, msgs, quantities
+    ), noted AS MATERIALIZED (
+        SELECT node_id, audit, hour, msg, sum(quantity) AS quantity
+        FROM folded
+        CROSS JOIN unnest(node_ids, msgs, quantities) AS note (node_id, msg, quantity)
+        GROUP BY node_id, audit, hour, msg
+    ), place AS MATERIALIZED (
         -- An hour without a partition would violate a constraint below rather than be forgotten.
         SELECT noted.audit, hour, CASE upper_bound WHEN 'infinity' THEN upper_bound ELSE lower_bound END AS partition_start
-        FROM (SELECT DISTINCT audit, hour FROM folded) AS noted
+        FROM (SELECT DISTINCT audit, hour FROM noted) AS noted
         LEFT JOIN log_partitions() AS part
             ON part.audit = noted.audit AND hour >= lower_bound AND (hour < upper_bound OR upper_bound = 'infinity')
-    ), difference AS (
+    ), difference AS MATERIALIZED (
         SELECT node_id, audit, partition_start, msg, sum(quantity)::bigint AS quantity
-        FROM folded
+        FROM noted
         JOIN place USING (audit, hour)
-        CROSS JOIN unnest(node_ids, msgs, quantities) AS note (node_id, msg, quantity)
         GROUP BY node_id, audit, partition_start, msg
         HAVING sum(quantity) <> 0
     ), emptied AS (
@@ -151,8 +151,7 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION fold_log_counts(smallint) IS
-    'Adds the notes of one shard of log_count_notes to log_counts; leaves them if somebody else is doing so.';
+COMMENT ON FUNCTION fold_log_counts() IS 'Adds what log_count_notes holds to log_counts; leaves it if somebody else is doing so.';
 
 -- As in V4, but with fewer partitions, and it moves the counts with the rows that leave that of the future.
 CREATE OR REPLACE FUNCTION make_partitions(expiry interval) RETURNS integer
@@ -196,7 +195,7 @@ BEGIN
         -- Notes name hours: those of rows that are about to move must be in log_counts, or it would be unclear where.
         EXECUTE format('SELECT EXISTS (SELECT FROM %I)', future) INTO has_rows;
         IF has_rows THEN
-            PERFORM fold_log_counts(shard) FROM (SELECT DISTINCT shard FROM log_count_notes) AS noted;
+            PERFORM fold_log_counts();
         END IF;
         EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', parent, future);
         WHILE lower_bound < now() + ahead LOOP
@@ -222,10 +221,9 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION note_log_rows(integer, bigint[], boolean[], timestamptz[], text[]), fold_log_counts(smallint)
-FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION note_log_rows(integer, bigint[], boolean[], timestamptz[], text[]), fold_log_counts() FROM PUBLIC;
 GRANT INSERT ON log_count_notes TO tetcore_flush;
-GRANT EXECUTE ON FUNCTION fold_log_counts(smallint) TO tetcore_flush;
+GRANT EXECUTE ON FUNCTION fold_log_counts() TO tetcore_flush;
 GRANT SELECT ON log_count_notes, log_counts TO tetcore_query;
 
 -- What is there already is counted once. This reads tetcore_logs, against the rule, and whoever stores without taking notes

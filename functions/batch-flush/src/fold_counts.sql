@@ -1,2 +1,2 @@
--- Adds up what was noted in one shard ($1).
-SELECT fold_log_counts($1)
+-- Adds up what was noted of counts.
+SELECT fold_log_counts()

@@ -16,7 +16,6 @@ use shared::{
     metrics::Flush,
     queue::{Consumer, Size},
     retention::{self, LogExpiry},
-    row::COUNT_SHARDS,
     service::Shutdown,
 };
 use tokio::{sync::Mutex, time::sleep};
@@ -29,9 +28,8 @@ const PARTITIONS_RETRY: Duration = Duration::from_mins(1);
 /// Making a partition waits for everyone who is using the table, and everyone else waits behind
 /// it: not for long.
 const SESSION: &str = "-c lock_timeout=200ms";
-/// From one shard's turn to the next, so that each has one about once a minute.
-const FOLD_EVERY: Duration = Duration::from_secs(1);
-const FOLD_RETRY: Duration = Duration::from_mins(1);
+/// Whoever reads counts reads what was noted since.
+const FOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// Makes the partitions of the next days, again and again until `shutdown`.
 pub async fn make_partitions(url: db::Url, expiry: LogExpiry, shutdown: Shutdown) {
@@ -59,32 +57,19 @@ pub async fn make_partitions(url: db::Url, expiry: LogExpiry, shutdown: Shutdown
     }
 }
 
-/// Adds up what flushers have noted in log_count_notes, one shard after the other, again and again
-/// until `shutdown`. Notes that are left lie where they are until the next turn.
+/// Adds up what flushers have noted of counts, again and again until `shutdown`.
 pub async fn fold_counts(url: db::Url, shutdown: Shutdown) {
-    let mut session = None;
-    for shard in (0..COUNT_SHARDS).cycle() {
-        let folded = async {
-            let client = match session.take() {
-                Some(client) => client,
-                None => db::connect(&url, env!("CARGO_PKG_NAME"), "").await?,
-            };
-            client.execute(include_str!("fold_counts.sql"), &[&shard]).await?;
-            anyhow::Ok(client)
-        };
-        let pause = match folded.await {
-            Ok(client) => {
-                session = Some(client);
-                FOLD_EVERY
-            }
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "counts were not added up");
-                FOLD_RETRY
-            }
-        };
+    loop {
         tokio::select! {
-            () = sleep(pause) => {}
+            () = sleep(FOLD_EVERY) => {}
             () = shutdown.cancelled() => return,
+        }
+        let folded = async {
+            let client = db::connect(&url, env!("CARGO_PKG_NAME"), "").await?;
+            client.execute(include_str!("fold_counts.sql"), &[]).await.context("adding up counts")
+        };
+        if let Err(error) = folded.await {
+            tracing::warn!(error = format!("{error:#}"), "counts were not added up");
         }
     }
 }

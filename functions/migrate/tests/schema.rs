@@ -8,7 +8,7 @@ use shared::{
 
 const HOUR: &str = "1 hour";
 const THIRTY_TWO_YEARS: &str = "280320 hours";
-const FOLD: &str = "SELECT fold_log_counts(shard::smallint) FROM generate_series(0, 63) AS shard";
+const FOLD: &str = "SELECT fold_log_counts()";
 
 async fn count(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.unwrap().get(0)
@@ -161,7 +161,7 @@ async fn roles_may_do_what_they_need_and_nothing_else() {
             "tetcore_flush",
             "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')",
         ),
-        ("tetcore_flush", "SELECT fold_log_counts(1::smallint)"),
+        ("tetcore_flush", FOLD),
         (
             "tetcore_flush",
             "SELECT save_reputation_report(ROW(1, false, now(), '{}', '{}', '{}', '{}')::reputation_reports)",
@@ -205,7 +205,7 @@ async fn roles_may_do_what_they_need_and_nothing_else() {
         ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
         ("tetcore_query", "DELETE FROM tetcore_logs"),
         ("tetcore_query", "SELECT make_partitions('1 hour')"),
-        ("tetcore_query", "SELECT fold_log_counts(1::smallint)"),
+        ("tetcore_query", FOLD),
         ("tetcore_query", "SELECT claim_log_rows('{1}')"),
         (
             "tetcore_query",
@@ -246,8 +246,10 @@ async fn new_partitions_take_over_the_rows_of_the_future() {
     owner
         .batch_execute(
             "SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
-             FROM tetcore_logs;
-             SELECT fold_log_counts(1::smallint)",
+             FROM tetcore_logs WHERE node_id = 1;
+             SELECT fold_log_counts();
+             SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
+             FROM tetcore_logs WHERE node_id = 2",
         )
         .await
         .unwrap();

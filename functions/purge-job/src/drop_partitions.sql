@@ -8,7 +8,7 @@ LOCK TABLE {partitions} IN SHARE UPDATE EXCLUSIVE MODE;
 SET LOCAL lock_timeout = '200ms';
 LOCK TABLE ONLY tetcore_logs IN ACCESS EXCLUSIVE MODE;
 -- Notes name hours: while each still has its partition, those that came since the last time are added up.
-SELECT fold_log_counts(shard) FROM (SELECT DISTINCT shard FROM log_count_notes) AS noted;
+SELECT fold_log_counts();
 DELETE FROM log_counts WHERE NOT audit AND partition_start < '{upper_bound}';
 DELETE FROM reputation_reports WHERE NOT audit AND reported_at < '{upper_bound}';
 DROP TABLE {partitions};

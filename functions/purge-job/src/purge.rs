@@ -10,7 +10,6 @@ use serde::Serialize;
 use shared::{
     db::{self, SqlState},
     retention::{self, LogExpiry},
-    row::COUNT_SHARDS,
     service::Shutdown,
 };
 
@@ -126,11 +125,8 @@ impl Purge<'_> {
 
     /// Adds up what was noted of counts, so that little is left to do where others have to wait.
     async fn fold_counts(&self) -> anyhow::Result<()> {
-        if self.summary.dry_run {
-            return Ok(());
-        }
-        for shard in 0..COUNT_SHARDS {
-            self.db.execute("SELECT fold_log_counts($1)", &[&shard]).await?;
+        if !self.summary.dry_run {
+            self.db.execute("SELECT fold_log_counts()", &[]).await?;
         }
         Ok(())
     }
