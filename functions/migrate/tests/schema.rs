@@ -116,109 +116,107 @@ async fn a_node_id_is_the_beginning_of_a_hash() {
     assert_eq!(count(&owner, "SELECT node_id('abc')").await, expected);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn roles_may_do_what_they_need_and_nothing_else() {
-    let database = Database::new();
-    let allowed = [
-        (
-            "tetcore_flush",
-            "INSERT INTO peer_connections AS known (id, ip_addr, created_at, audit, last_seen)
+/// What each role must be able to do.
+const ALLOWED: &[(&str, &str)] = &[
+    (
+        "tetcore_flush",
+        "INSERT INTO peer_connections AS known (id, ip_addr, created_at, audit, last_seen)
              VALUES (1, '::1', now(), false, now())
              ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
              WHERE excluded.last_seen >= known.last_seen",
-        ),
-        (
-            "tetcore_flush",
-            "INSERT INTO nodes AS known VALUES (1, 'peer', 1, now(), now())
+    ),
+    (
+        "tetcore_flush",
+        "INSERT INTO nodes AS known VALUES (1, 'peer', 1, now(), now())
              ON CONFLICT (id) DO UPDATE SET last_seen = excluded.last_seen
              WHERE excluded.last_seen >= known.last_seen",
-        ),
-        (
-            "tetcore_flush",
-            "INSERT INTO ingest_batches (id, messages) VALUES (gen_random_uuid(), 1)
+    ),
+    (
+        "tetcore_flush",
+        "INSERT INTO ingest_batches (id, messages) VALUES (gen_random_uuid(), 1)
              ON CONFLICT (id) DO NOTHING RETURNING id",
-        ),
-        (
-            "tetcore_flush",
-            "INSERT INTO ingest_rejects (created_at, reason, ip_addr, stored, size, sample)
+    ),
+    (
+        "tetcore_flush",
+        "INSERT INTO ingest_rejects (created_at, reason, ip_addr, stored, size, sample)
              VALUES (now(), 'not JSON', '::1', false, 1, 'x')",
-        ),
-        (
-            "tetcore_flush",
-            "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+    ),
+    (
+        "tetcore_flush",
+        "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
              VALUES (now(), 1, false, '{}')",
-        ),
-        (
-            "tetcore_flush",
-            "UPDATE tetcore_logs SET node_id = peer_connections.node_id
+    ),
+    (
+        "tetcore_flush",
+        "UPDATE tetcore_logs SET node_id = peer_connections.node_id
              FROM peer_connections
              WHERE peer_connection_id = ANY ('{1}') AND peer_connections.id = peer_connection_id
                AND tetcore_logs.node_id IS NULL",
-        ),
-        ("tetcore_flush", "UPDATE ingest_totals SET stored = stored + 1 WHERE worker = 63"),
-        ("tetcore_flush", "SELECT make_partitions('1 hour')"),
-        (
-            "tetcore_flush",
-            "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')",
-        ),
-        ("tetcore_flush", FOLD),
-        (
-            "tetcore_flush",
-            "SELECT save_reputation_report(ROW(1, false, now(), '{}', '{}', '{}', '{}')::reputation_reports)",
-        ),
-        ("tetcore_flush", "SELECT claim_log_rows('{1}')"),
-        ("tetcore_query", "SELECT * FROM tetcore_logs"),
-        ("tetcore_query", "SELECT * FROM log_partitions(), node_log_counts(1)"),
-        ("tetcore_query", "SELECT * FROM log_counts, log_count_notes, reputation_reports"),
-        ("tetcore_query", "SELECT (read_reputations(logs)).* FROM tetcore_logs"),
-        ("tetcore_query", "SELECT * FROM peer_connections, nodes, ingest_rejects, ingest_totals"),
-        ("tetcore_query", "SELECT * FROM host_systems, benchmarks, benchmark_events"),
-        ("tetcore_admin", "INSERT INTO benchmarks (setup) VALUES ('{}') RETURNING id"),
-        (
-            "tetcore_admin",
-            "SELECT left(logs ->> 'target', 256) FROM tetcore_logs
+    ),
+    ("tetcore_flush", "UPDATE ingest_totals SET stored = stored + 1 WHERE worker = 63"),
+    ("tetcore_flush", "SELECT make_partitions('1 hour')"),
+    ("tetcore_flush", "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')"),
+    ("tetcore_flush", FOLD),
+    (
+        "tetcore_flush",
+        "SELECT save_reputation_report(ROW(1, false, now(), '{}', '{}', '{}', '{}')::reputation_reports)",
+    ),
+    ("tetcore_flush", "SELECT claim_log_rows('{1}')"),
+    ("tetcore_query", "SELECT * FROM tetcore_logs"),
+    ("tetcore_query", "SELECT * FROM log_partitions(), node_log_counts(1)"),
+    ("tetcore_query", "SELECT * FROM log_counts, log_count_notes, reputation_reports"),
+    ("tetcore_query", "SELECT (read_reputations(logs)).* FROM tetcore_logs"),
+    ("tetcore_query", "SELECT * FROM peer_connections, nodes, ingest_rejects, ingest_totals"),
+    ("tetcore_query", "SELECT * FROM host_systems, benchmarks, benchmark_events"),
+    ("tetcore_admin", "INSERT INTO benchmarks (setup) VALUES ('{}') RETURNING id"),
+    (
+        "tetcore_admin",
+        "SELECT left(logs ->> 'target', 256) FROM tetcore_logs
              WHERE msg IN ('tracing.profiling', 'tracing.event') AND created_at > now()",
-        ),
-    ];
-    for (role, sql) in allowed {
+    ),
+];
+
+/// What it must not.
+const REFUSED: &[(&str, &str)] = &[
+    ("tetcore_flush", "SELECT logs FROM tetcore_logs"),
+    ("tetcore_flush", "SELECT * FROM tetcore_logs_expiring_past"),
+    ("tetcore_flush", "DELETE FROM tetcore_logs"),
+    ("tetcore_flush", "TRUNCATE tetcore_logs"),
+    ("tetcore_flush", "UPDATE tetcore_logs SET logs = '{}'"),
+    ("tetcore_flush", "DELETE FROM peer_connections"),
+    ("tetcore_flush", "DELETE FROM ingest_batches"),
+    ("tetcore_flush", "SELECT sample FROM ingest_rejects"),
+    ("tetcore_flush", "SELECT * FROM benchmarks"),
+    ("tetcore_flush", "SELECT * FROM log_count_notes"),
+    ("tetcore_flush", "INSERT INTO log_counts VALUES (1, false, now(), 'a', 1)"),
+    ("tetcore_flush", "SELECT * FROM reputation_reports"),
+    ("tetcore_flush", "DELETE FROM reputation_reports"),
+    ("tetcore_flush", "SELECT note_log_rows(1, '{1}', '{f}', '{now}', '{a}')"),
+    ("tetcore_flush", "SELECT renew_reputation_reports('{1}', now())"),
+    ("tetcore_flush", "CREATE TABLE mine ()"),
+    ("tetcore_query", "INSERT INTO nodes VALUES (2, 'other', 1, now(), now())"),
+    ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
+    ("tetcore_query", "DELETE FROM tetcore_logs"),
+    ("tetcore_query", "SELECT make_partitions('1 hour')"),
+    ("tetcore_query", FOLD),
+    ("tetcore_query", "SELECT claim_log_rows('{1}')"),
+    ("tetcore_query", "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')"),
+    ("tetcore_query", "UPDATE reputation_reports SET audit = true"),
+    ("tetcore_query", "CREATE TABLE mine ()"),
+    ("tetcore_admin", "SELECT * FROM tetcore_logs"),
+    ("tetcore_admin", "SELECT node_id FROM tetcore_logs"),
+    ("tetcore_admin", "SELECT * FROM log_counts"),
+    ("tetcore_admin", "SELECT make_partitions('1 hour')"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_may_do_what_they_need_and_nothing_else() {
+    let database = Database::new();
+    for (role, sql) in ALLOWED {
         let result = database.connect(role).await.execute(sql, &[]).await;
         assert!(result.is_ok(), "{role}: {sql}: {result:?}");
     }
-    let refused = [
-        ("tetcore_flush", "SELECT logs FROM tetcore_logs"),
-        ("tetcore_flush", "SELECT * FROM tetcore_logs_expiring_past"),
-        ("tetcore_flush", "DELETE FROM tetcore_logs"),
-        ("tetcore_flush", "TRUNCATE tetcore_logs"),
-        ("tetcore_flush", "UPDATE tetcore_logs SET logs = '{}'"),
-        ("tetcore_flush", "DELETE FROM peer_connections"),
-        ("tetcore_flush", "DELETE FROM ingest_batches"),
-        ("tetcore_flush", "SELECT sample FROM ingest_rejects"),
-        ("tetcore_flush", "SELECT * FROM benchmarks"),
-        ("tetcore_flush", "SELECT * FROM log_count_notes"),
-        ("tetcore_flush", "INSERT INTO log_counts VALUES (1, false, now(), 'a', 1)"),
-        ("tetcore_flush", "SELECT * FROM reputation_reports"),
-        ("tetcore_flush", "DELETE FROM reputation_reports"),
-        ("tetcore_flush", "SELECT note_log_rows(1, '{1}', '{f}', '{now}', '{a}')"),
-        ("tetcore_flush", "SELECT renew_reputation_reports('{1}', now())"),
-        ("tetcore_flush", "CREATE TABLE mine ()"),
-        ("tetcore_query", "INSERT INTO nodes VALUES (2, 'other', 1, now(), now())"),
-        ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
-        ("tetcore_query", "DELETE FROM tetcore_logs"),
-        ("tetcore_query", "SELECT make_partitions('1 hour')"),
-        ("tetcore_query", FOLD),
-        ("tetcore_query", "SELECT claim_log_rows('{1}')"),
-        (
-            "tetcore_query",
-            "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')",
-        ),
-        ("tetcore_query", "UPDATE reputation_reports SET audit = true"),
-        ("tetcore_query", "CREATE TABLE mine ()"),
-        ("tetcore_admin", "SELECT * FROM tetcore_logs"),
-        ("tetcore_admin", "SELECT node_id FROM tetcore_logs"),
-        ("tetcore_admin", "SELECT * FROM log_counts"),
-        ("tetcore_admin", "SELECT make_partitions('1 hour')"),
-    ];
-    for (role, sql) in refused {
+    for (role, sql) in REFUSED {
         let error = database.connect(role).await.execute(sql, &[]).await.unwrap_err();
         assert_eq!(
             error.code(),
