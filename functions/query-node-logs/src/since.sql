@@ -6,9 +6,12 @@
 WITH counted AS (
     SELECT start, sum(quantity) AS quantity
     FROM (
-        SELECT partition_start, quantity
+        -- Where the partition of the future begins is not known here: if it matters, all are looked at.
+        SELECT CASE partition_start WHEN 'infinity' THEN '-infinity' ELSE partition_start END, quantity
         FROM log_counts
-        WHERE node_id = $1 AND ($2::text IS NULL OR msg = left($2, 256)) AND partition_start <= $3::timestamptz
+        WHERE node_id = $1
+          AND ($2::text IS NULL OR msg = left($2, 256))
+          AND (partition_start <= $3::timestamptz OR partition_start = 'infinity' AND $3 > now())
         UNION ALL
         SELECT hour, note.quantity
         FROM log_count_notes

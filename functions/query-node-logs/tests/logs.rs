@@ -176,6 +176,66 @@ async fn every_row_is_on_one_page() {
     assert!((25..60).contains(&count), "{count}");
 }
 
+/// 600 rows in all partitions: of 2019, of these minutes, of the coming days and of next year, half of them
+/// audit. One row in 100 has a target, one in 60
+/// a type of its own, and so have the last ones.
+const WIDE: &str = r#"
+    WITH connection AS (
+        INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
+        VALUES (1, '::1', 'peer', now(), false, node_id('peer'), now())
+    ), rows AS (
+        INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+        SELECT moment + number * interval '1 second', 1, node_id('peer'), number % 2 = 0,
+               CASE WHEN number > 590 THEN 'late' WHEN number % 60 = 0 THEN 'rare' ELSE 'frequent' END,
+               jsonb_build_object('number', number)
+               || CASE number % 100 WHEN 7 THEN '{"target": "rare"}' ELSE '{}' END::jsonb
+        FROM generate_series(0, 599) AS number,
+             LATERAL (SELECT (ARRAY['2019-01-01Z', now() - interval '225 seconds', now() + interval '4 days',
+                                    now() + interval '1 year'])[number / 150 + 1]) AS place (moment)
+        RETURNING *
+    )
+    SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM rows"#;
+
+#[tokio::test]
+async fn every_message_is_found_wherever_it_lies() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.execute(WIDE, &[]).await.unwrap();
+    let function = start(&database, &[]);
+    let numbers =
+        |wanted: fn(i64) -> bool| (0..600).rev().filter(|number| wanted(*number)).collect();
+    let cases: [(&str, Vec<i64>); 8] = [
+        ("", numbers(|_| true)),
+        ("&msg=rare", numbers(|number| number % 60 == 0)),
+        ("&target=rare", numbers(|number| number % 100 == 7)),
+        ("&target=rare&msg=frequent", numbers(|number| number % 100 == 7)),
+        ("&target=rare&msg=rare", Vec::new()),
+        ("&msg=late", numbers(|number| number > 590)),
+        ("&msg=unknown", Vec::new()),
+        (
+            "&start_time=2019-01-01T00:01:00Z&end_time=2019-01-01T00:02:00Z",
+            (60..=120).rev().collect(),
+        ),
+    ];
+    // First as noted, then as added up.
+    for _ in 0..2 {
+        for (query, expected) in &cases {
+            let end = if query.contains("end_time") { "" } else { "&end_time=2100-01-01T00:00:00" };
+            for limit in [3, 50, 10_000] {
+                let path = format!("/nodes/logs?peer_id=peer&limit={limit}{query}{end}");
+                let (all, _) = pages(&function, &path).await;
+                assert_eq!(all, *expected, "{path}");
+            }
+        }
+        // Up to now, which is somewhere in a partition.
+        let (until_now, _) = pages(&function, "/nodes/logs?peer_id=peer&limit=40").await;
+        assert_eq!(until_now.last(), Some(&0));
+        assert!((150..300).contains(&until_now.len()), "{}", until_now.len());
+        let fold = "SELECT fold_log_counts()";
+        owner.execute(fold, &[]).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_named() {
     let function = start(&Database::new(), &[]);
