@@ -16,11 +16,15 @@ WITH report AS MATERIALIZED (
 SELECT node_id AS id, peer_id AS reporting_peer, entries.*, reported_at AS ts
 FROM report
 CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(entry.peer ORDER BY place), '{}') AS remote_peer,
-           coalesce(array_agg(entry.reputation ORDER BY place), '{}') AS reputation,
-           coalesce(array_agg(entry.connected ORDER BY place), '{}') AS connected
-    FROM unnest(remote_ids, remote_peers, reputations, report.connected) WITH ORDINALITY
-        AS entry (id, peer, reputation, connected, place)
-    WHERE EXISTS (SELECT FROM nodes WHERE nodes.id = entry.id)
+    SELECT coalesce(array_agg(peer), '{}') AS remote_peer,
+           coalesce(array_agg(reputation), '{}') AS reputation,
+           coalesce(array_agg(entry.connected), '{}') AS connected
+    FROM (
+        SELECT peer, reputation, entry.connected
+        FROM unnest(remote_ids, remote_peers, reputations, report.connected) WITH ORDINALITY
+            AS entry (id, peer, reputation, connected, place)
+        WHERE EXISTS (SELECT FROM nodes WHERE nodes.id = entry.id)
+        ORDER BY place
+    ) AS entry
 ) AS entries
 ORDER BY reported_at DESC, node_id DESC
