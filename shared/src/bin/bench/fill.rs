@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use shared::db::Client;
+use shared::db::{Client, ToSql};
 
 use crate::patience::patiently;
 
@@ -14,9 +14,19 @@ pub(crate) async fn fill(
     to: DateTime<Utc>,
 ) -> Result<()> {
     let count = i64::try_from(rows)?;
+    make(owner, include_str!("fill.sql"), &[&count, &from, &to], rows).await
+}
+
+/// Runs a statement that makes so many rows.
+pub(crate) async fn make(
+    owner: &Client,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+    rows: u64,
+) -> Result<()> {
     patiently("rows are made", async {
-        let made = owner.execute(include_str!("fill.sql"), &[&count, &from, &to]).await?;
-        anyhow::ensure!(made == rows, "{made} rows were made, not {rows}");
+        let made = owner.execute(sql, parameters).await?;
+        anyhow::ensure!(made == rows, "{made} rows were made, not {rows}: {sql}");
         Ok(())
     })
     .await

@@ -6,7 +6,7 @@ use crate::{
     figure::{Sample, real, scaled},
     fill::fill,
     sender::Load,
-    stack::Stack,
+    stack::{Stack, without_autovacuum},
 };
 
 const FEW: u64 = 1_000_000;
@@ -26,8 +26,7 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     let [few, many, more] = [FEW, MANY, MORE].map(|rows| scaled(rows, scale));
     let stack = Stack::start(&[]).await?;
     // It would come to the small table alone, where the new rows are a large part.
-    stack.owner.batch_execute("ALTER SYSTEM SET autovacuum = off").await?;
-    stack.owner.batch_execute("SELECT pg_reload_conf()").await?;
+    without_autovacuum(&stack.owner).await?;
 
     insert(&stack, few).await?;
     let at_few = insert(&stack, more).await?;

@@ -14,6 +14,7 @@ mod machine;
 mod patience;
 mod probe;
 mod purge;
+mod query;
 mod reference;
 mod report;
 mod sender;
@@ -67,6 +68,9 @@ enum Mode {
     Backlog,
     /// What a row costs when 20 M are there already, and when 1 M are
     Growth,
+    /// Every route with 10 M messages of 2,000 nodes, beside 1 M, and beside the same question in
+    /// plain SQL over tables as 0.1.4 had them, without HTTP, which flatters it
+    Query,
     /// From the start of each function to its first answer
     ColdStart,
     /// Half of 20 M rows expire while 10,000 messages come each second
@@ -97,6 +101,19 @@ impl Mode {
             .unwrap_or_default()
     }
 
+    /// What came out in each run.
+    async fn runs(self, runs: u32, scale: f64) -> anyhow::Result<Vec<Vec<Sample>>> {
+        if self == Self::Query {
+            return query::runs(runs, scale).await;
+        }
+        let mut samples = Vec::new();
+        for run in 1..=runs {
+            eprintln!("{}: run {run} of {runs}", self.name());
+            samples.push(self.run(scale).await?);
+        }
+        Ok(samples)
+    }
+
     async fn run(self, scale: f64) -> anyhow::Result<Vec<Sample>> {
         match self {
             Self::Ingest => ingest::run(scale).await,
@@ -107,6 +124,7 @@ impl Mode {
             Self::Growth => growth::run(scale).await,
             Self::ColdStart => cold_start::run().await,
             Self::Purge => purge::run(scale).await,
+            Self::Query => unreachable!("its runs share their databases"),
             Self::All => unreachable!("it is each of the others"),
         }
     }
@@ -126,11 +144,7 @@ async fn main() -> anyhow::Result<()> {
     let mut report = Report::new(options.runs, options.scale)?;
     println!("{}", report.heading());
     for mode in options.mode.each() {
-        let mut runs = Vec::new();
-        for run in 1..=options.runs {
-            eprintln!("{}: run {run} of {}", mode.name(), options.runs);
-            runs.push(mode.run(options.scale).await?);
-        }
+        let runs = mode.runs(options.runs, options.scale).await?;
         let section = Section::new(mode.name(), mode.title(), collect(runs));
         println!("\n{section}");
         report.add(section);

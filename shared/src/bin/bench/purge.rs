@@ -57,6 +57,7 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     let to = Utc::now();
     let from = to - TimeDelta::hours(2 * EXPIRY_H);
     stack.owner.batch_execute(include_str!("old_partitions.sql")).await?;
+    stack.owner.execute("SELECT pg_temp.make_old_partitions('1 hour', 50)", &[]).await?;
     fill(&stack.owner, rows, from, to).await?;
     stack.checkpoint().await?;
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use shared::{
     db::Client,
-    testing::{Pipeline, Postgres, Redis, metric},
+    testing::{Database, Pipeline, Postgres, Redis, metric},
 };
 
 use crate::{
@@ -19,6 +19,12 @@ use crate::{
 
 /// How long it may take until a further message is stored.
 const STALL: Duration = Duration::from_mins(1);
+
+/// Keeps PostgreSQL from vacuuming when it wants, which would fall on one measurement and not on another.
+pub(crate) async fn without_autovacuum(owner: &Client) -> anyhow::Result<()> {
+    owner.batch_execute("ALTER SYSTEM SET autovacuum = off").await?;
+    Ok(owner.batch_execute("SELECT pg_reload_conf()").await?)
+}
 
 /// A running pipeline. Its parts end in this order.
 pub(crate) struct Stack {
@@ -67,8 +73,19 @@ impl Sub for Cpu {
 impl Stack {
     /// Starts with these settings of ws-ingest and batch-flush, and waits until both are ready.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let (postgres, redis) = (Postgres::durable(), Redis::start());
-        let pipeline = Pipeline::start_on(postgres.database(), &redis, settings);
+        let postgres = Postgres::durable();
+        let database = postgres.database();
+        Self::start_on(postgres, database, settings).await
+    }
+
+    /// As [`start`](Self::start), on a database that is there already.
+    pub(crate) async fn start_on(
+        postgres: Postgres,
+        database: Database,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let redis = Redis::start();
+        let pipeline = Pipeline::start_on(database, &redis, settings);
         let owner = pipeline.database.owner().await;
         let stack = Self { pipeline, owner, redis, postgres };
         stack.ready().await?;
