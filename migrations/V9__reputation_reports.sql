@@ -29,6 +29,24 @@ COMMENT ON COLUMN reputation_reports.remote_peers IS 'Their libp2p peer ids.';
 COMMENT ON COLUMN reputation_reports.reputations IS 'What the reporting node thinks of each.';
 COMMENT ON COLUMN reputation_reports.connected IS 'Whether it was connected to each.';
 
+CREATE VIEW latest_reputation_reports AS
+SELECT report.node_id, peer_id AS reporting_peer, reported_at, remote_ids, remote_peers, reputations, connected
+FROM reputation_reports AS report
+JOIN nodes ON nodes.id = report.node_id
+WHERE NOT EXISTS (
+    SELECT FROM reputation_reports AS other
+    WHERE other.node_id = report.node_id AND (other.reported_at, other.audit) > (report.reported_at, report.audit)
+);
+
+COMMENT ON VIEW latest_reputation_reports IS 'What each node last said of the peers that it knows, whether in an audit message or not.';
+COMMENT ON COLUMN latest_reputation_reports.node_id IS 'nodes.id of the reporting node.';
+COMMENT ON COLUMN latest_reputation_reports.reporting_peer IS 'Its libp2p peer id.';
+COMMENT ON COLUMN latest_reputation_reports.reported_at IS 'As in reputation_reports.';
+COMMENT ON COLUMN latest_reputation_reports.remote_ids IS 'As in reputation_reports.';
+COMMENT ON COLUMN latest_reputation_reports.remote_peers IS 'As in reputation_reports.';
+COMMENT ON COLUMN latest_reputation_reports.reputations IS 'As in reputation_reports.';
+COMMENT ON COLUMN latest_reputation_reports.connected IS 'As in reputation_reports.';
+
 -- The same as read() in shared/src/reputation.rs.
 CREATE FUNCTION read_reputations(logs jsonb)
 RETURNS TABLE (remote_ids bigint[], remote_peers text[], reputations bigint[], connected boolean[])
@@ -129,7 +147,7 @@ COMMENT ON FUNCTION renew_reputation_reports(bigint[], timestamptz) IS
 
 REVOKE EXECUTE ON FUNCTION save_reputation_report(reputation_reports), renew_reputation_reports(bigint[], timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION save_reputation_report(reputation_reports) TO tetcore_flush;
-GRANT SELECT ON reputation_reports TO tetcore_query;
+GRANT SELECT ON reputation_reports, latest_reputation_reports TO tetcore_query;
 
 -- What is there already is read once, as in V8: stop batch-flush first, and start its new version.
 INSERT INTO reputation_reports (node_id, audit, reported_at, remote_ids, remote_peers, reputations, connected)

@@ -164,7 +164,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("tetcore_flush", "SELECT claim_log_rows('{1}')"),
     ("tetcore_query", "SELECT * FROM tetcore_logs"),
     ("tetcore_query", "SELECT * FROM log_partitions(), node_log_counts(1)"),
-    ("tetcore_query", "SELECT * FROM log_counts, log_count_notes, reputation_reports"),
+    ("tetcore_query", "SELECT * FROM log_counts, log_count_notes, latest_reputation_reports"),
     ("tetcore_query", "SELECT (read_reputations(logs)).* FROM tetcore_logs"),
     ("tetcore_query", "SELECT * FROM peer_connections, nodes, ingest_rejects, ingest_totals"),
     ("tetcore_query", "SELECT * FROM host_systems, benchmarks, benchmark_events"),
