@@ -212,11 +212,11 @@ const REFUSED: &[(&str, &str)] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_may_do_what_they_need_and_nothing_else() {
     let database = Database::new();
-    for (role, sql) in ALLOWED {
+    for &(role, sql) in ALLOWED {
         let result = database.connect(role).await.execute(sql, &[]).await;
         assert!(result.is_ok(), "{role}: {sql}: {result:?}");
     }
-    for (role, sql) in REFUSED {
+    for &(role, sql) in REFUSED {
         let error = database.connect(role).await.execute(sql, &[]).await.unwrap_err();
         assert_eq!(
             error.code(),
