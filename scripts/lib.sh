@@ -17,6 +17,14 @@ fail() {
 # Whether something listens on this port of the loopback address.
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# When a process was started, in the kernel's ticks; nothing if there is none, or only its exit code waits to be read.
+birth() {
+  local stat fields
+  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+  read -ra fields <<<"${stat##*) }"
+  [[ ${fields[0]} == Z ]] || echo "${fields[19]}"
+}
+
 # Where this system keeps its newest PostgreSQL server programs; empty when it has none.
 postgres_programs() {
   local newest

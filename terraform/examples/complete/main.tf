@@ -52,9 +52,8 @@ module "tetcore" {
     purge-job       = { schedule = "rate(5 minutes)" }
   }
 
-  alarm_topic_arns   = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
-  alarm_thresholds   = { backlog_s = 30 }
-  log_retention_days = 90
+  alarm_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:on-call"]
+  alarm_thresholds = { backlog_s = 30 }
 }
 
 output "host" {
