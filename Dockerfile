@@ -8,8 +8,9 @@ COPY functions functions
 COPY migrations migrations
 COPY shared shared
 # All functions at once: the layer is the same for each image, so that only the first one compiles. Linked statically, a
-# function needs nothing of its image; for names, glibc reads /etc/hosts and /etc/resolv.conf by itself.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+# function needs nothing of its image; for names, glibc reads /etc/hosts and /etc/resolv.conf by itself, and random numbers
+# come from the kernel rather than from a device.
+ENV RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
 RUN cargo build --locked --release --workspace --bins --target "$(uname -m)-unknown-linux-gnu" \
     && mv "target/$(uname -m)-unknown-linux-gnu/release" /programs
 # Whom RDS has its certificates from; the image has the authorities of the web already.

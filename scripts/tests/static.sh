@@ -11,8 +11,8 @@ chmod 0755 "$state"
 clean_up() {
   local status=$?
   ((status == 0)) || tail -n 5 -- "$state"/*.log >&2
-  # PostgreSQL, which would wait for its clients, is asked to stop at once.
-  kill -INT $(jobs -pr) 2>/dev/null || true
+  # shellcheck disable=SC2046  # an id for each word
+  kill $(jobs -pr) 2>/dev/null || true
   wait
   rm -rf -- "$state"
 }
@@ -60,11 +60,16 @@ furnish() {
   install --mode=0755 "$programs/healthy" "$state/$1/healthy"
 }
 
-# enter FUNCTION PROGRAM SETTING…: runs a program of its folder, as a user that no system knows.
-enter() {
+# Sets `command` to what runs a program of a function's folder as a user that no system knows: FUNCTION PROGRAM SETTING…
+inside() {
   local folder=$state/$1 program=$2
   shift 2
-  env --ignore-environment "$@" "$(command -v chroot)" --userspec=65532:65532 "$folder" "/$program"
+  command=(env --ignore-environment "$@" "$(type -P chroot)" --userspec=65532:65532 "$folder" "/$program")
+}
+
+enter() {
+  inside "$@"
+  "${command[@]}"
 }
 
 serves() { curl --silent --fail --noproxy '*' --max-time 10 --output /dev/null "http://127.0.0.1:$port/readyz"; }
@@ -96,7 +101,8 @@ for folder in "$root"/functions/*/; do
     continue
   fi
   ! enter "$name" healthy PORT="$port" 2>/dev/null || fail "$name is called healthy before it runs"
-  enter "$name" function "${settings[@]}" >"$state/$name.log" 2>&1 &
+  inside "$name" function "${settings[@]}"
+  "${command[@]}" >"$state/$name.log" 2>&1 &
   eventually "$name is ready" serves
   enter "$name" healthy PORT="$port" || fail "$name is not called healthy"
   kill -TERM %%
