@@ -42,6 +42,8 @@ resource "aws_secretsmanager_secret" "url" {
   name        = "${var.name}/url/${each.key}"
   description = "URL of ${each.key == "redis" ? "Redis" : "the database for ${each.key}"}"
   kms_key_id  = aws_kms_key.main.arn
+  # What is to be destroyed for good can be made anew at once.
+  recovery_window_in_days = var.deletion_protection ? 30 : 0
 }
 
 resource "aws_secretsmanager_secret_version" "url" {

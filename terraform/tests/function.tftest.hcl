@@ -181,7 +181,7 @@ run "a_schedule" {
     error_message = "A schedule was expected, and no service."
   }
   assert {
-    condition     = jsonencode(data.aws_iam_policy_document.schedule[0].statement[*].actions) == jsonencode([["ecs:RunTask"], ["iam:PassRole"]])
+    condition     = jsonencode(data.aws_iam_policy_document.schedule[0].statement[*].actions) == jsonencode([["ecs:RunTask"], ["iam:PassRole"], ["kms:Decrypt"]])
     error_message = "The schedule may start this task, and nothing else."
   }
   assert {

@@ -43,6 +43,11 @@ data "aws_iam_policy_document" "schedule" {
       values   = ["ecs-tasks.amazonaws.com"]
     }
   }
+  statement {
+    sid       = "ReadItself"
+    actions   = ["kms:Decrypt"]
+    resources = [var.log_key_arn]
+  }
 }
 
 resource "aws_iam_role" "schedule" {
