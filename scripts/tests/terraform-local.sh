@@ -42,7 +42,7 @@ left_running() {
   for process in /proc/[0-9]*; do
     if grep --quiet --text --fixed-strings "$state" "$process"/{cmdline,environ} 2>/dev/null ||
       [[ $(readlink "$process"/fd/1 2>/dev/null) == "$state"* ]]; then
-      tr '\0' ' ' <"$process/cmdline" 2>/dev/null || true
+      echo "$({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null)"
     fi
   done
 }

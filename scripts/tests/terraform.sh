@@ -17,8 +17,8 @@ for figure in partitions_ahead_days complete; do
   grep --quiet "{ \$\.$figure " terraform/alarms_purge.tf || fail "no alarm reads $figure of purge-job's summary"
 done
 
-begin='<!-- written by scripts/terraform-inputs -->'
-diff <(sed "1,/^$begin\$/d; /^\$/q" terraform/README.md | grep '^|') <(scripts/terraform-inputs) >&2 ||
+listed_inputs() { sed --quiet '/<!-- written by scripts.terraform-inputs -->/,/^$/p' terraform/README.md | grep '^|'; }
+diff <(listed_inputs) <(scripts/terraform-inputs) >&2 ||
   fail "the inputs in terraform/README.md are not those of the variables (>): put the output of scripts/terraform-inputs there"
 
 command -v terraform >/dev/null || skip "terraform is not installed: https://developer.hashicorp.com/terraform/install shows how to get it"
