@@ -12,6 +12,10 @@ diff <(folders) <(entries) >&2 || fail "the folders of functions/ and the entrie
 for metric in $(jq --raw-output '.[].metrics[]?' terraform/functions.json); do
   grep --quiet "\"$metric\"" shared/src/metrics.rs || fail "terraform/functions.json publishes $metric, which no function has"
 done
+for metric in $(sed --quiet --regexp-extended 's/^ *(metric|metric_name) += "([a-z_]+)"$/\2/p' terraform/alarms.tf); do
+  jq --exit-status --arg metric "$metric" 'any(.[].metrics[]?; . == $metric)' terraform/functions.json >/dev/null ||
+    fail "an alarm reads $metric, which no entry of terraform/functions.json publishes"
+done
 for figure in partitions_ahead_days complete; do
   grep --quiet "pub(crate) $figure:" functions/purge-job/src/purge.rs || fail "an alarm reads $figure, which purge-job does not print"
   grep --quiet "{ \$\.$figure " terraform/alarms_purge.tf || fail "no alarm reads $figure of purge-job's summary"

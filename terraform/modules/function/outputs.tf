@@ -17,8 +17,3 @@ output "rules" {
   description = "What the balancer sends to it: priority and paths of each rule."
   value       = local.rules
 }
-
-output "target_group_arn_suffix" {
-  description = "Its target group, as the balancer's metrics name it; null where it has no route."
-  value       = one(aws_lb_target_group.function[*].arn_suffix)
-}
