@@ -228,7 +228,7 @@ async fn the_readme_lists_every_route_its_parameters_and_its_answer() {
         }
     }
     assert!(described.is_empty(), "the README says nothing of {described:?}");
-    assert_eq!(listed, routes_of_development(), "README and scripts/dev");
+    assert_eq!(listed, deployed_routes(), "README and terraform/functions.json");
 }
 
 /// Asserts that an operation takes what the README says, and that its answer has these members.
@@ -264,17 +264,16 @@ fn members(schema: &Value) -> impl Iterator<Item = &str> {
         .map(String::as_str)
 }
 
-/// The function and path of each line in the table of scripts/dev.
-fn routes_of_development() -> BTreeSet<(String, String)> {
-    let script = fs::read_to_string(root().join("scripts/dev")).unwrap();
-    let (_, table) = script.split_once("\ntable=\"\n").unwrap();
-    let (table, _) = table.split_once("\n\"").unwrap();
-    table
-        .lines()
-        .flat_map(|line| {
-            let mut words = line.split_whitespace();
-            let name = words.next().unwrap();
-            words.skip(2).map(|path| (name.to_owned(), path.to_owned()))
+/// The function and path of each route that a deployment knows.
+fn deployed_routes() -> BTreeSet<(String, String)> {
+    let catalogue = fs::read_to_string(root().join("terraform/functions.json")).unwrap();
+    let catalogue: BTreeMap<String, Value> = serde_json::from_str(&catalogue).unwrap();
+    assert_eq!(catalogue.keys().cloned().collect::<BTreeSet<_>>(), functions());
+    catalogue
+        .iter()
+        .flat_map(|(name, entry)| {
+            let routes = entry["routes"].as_array().into_iter().flatten();
+            routes.map(|route| (name.clone(), route.as_str().unwrap().to_owned()))
         })
         .collect()
 }
