@@ -25,7 +25,7 @@ use std::{
 
 pub use self::{
     authority::Authority,
-    function::{Answer, Function, Log, command, get, metric, request},
+    function::{Answer, Function, Log, command, get, metric, request, send},
     node::{Frame, Node, masked},
     pipeline::{Pipeline, ingest},
     servers::{Database, Postgres, Redis},

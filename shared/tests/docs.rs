@@ -1,12 +1,15 @@
 //! What README.md, ARCHITECTURE.md and .env.example say holds for the functions as they are shipped.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod repository;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
+use repository::{arguments, functions, root};
 use serde_json::Value;
 use shared::{
     metrics::{Flush, Http, Ingest, Metrics, Purge},
@@ -20,25 +23,6 @@ const REQUIRED: [&str; 2] = ["DATABASE_URL", "REDIS_URL"];
 const SECRET: &str = "correcthorsebatterystaple";
 
 type Settings = BTreeMap<String, String>;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// All functions: a folder each, named like its binary.
-fn functions() -> BTreeSet<String> {
-    let folders = fs::read_dir(root().join("functions")).unwrap();
-    folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-/// Whether it serves until it is stopped, with these arguments; migrate ends by itself.
-fn arguments(function: &str) -> Option<&'static [&'static str]> {
-    match function {
-        "migrate" => None,
-        "purge-job" => Some(&["--loop"]),
-        _ => Some(&[]),
-    }
-}
 
 fn example() -> Settings {
     let file = dotenvy::from_path_iter(root().join(".env.example")).unwrap();

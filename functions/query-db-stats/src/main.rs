@@ -1,9 +1,12 @@
-//! `GET /stats/db`, `GET /stats/version`: sizes of tables and indexes, and what runs.
+//! `GET /stats/db`, `GET /stats/version`, `GET /stats/openapi.json`: sizes of tables and indexes,
+//! what runs, and what all functions answer.
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use shared::{
     db::Row,
     http,
@@ -61,12 +64,23 @@ struct Version {
 
 const VERSION: Version = Version { name: "tetcore-analytics", version: env!("CARGO_PKG_VERSION") };
 
+/// The routes of all functions (OpenAPI).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Description {}
+
+fn description() -> http::Result<Box<RawValue>> {
+    let document = include_str!("../../openapi.json").to_owned();
+    Ok(RawValue::from_string(document).context("functions/openapi.json")?)
+}
+
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
         query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
             routes
                 .get("/stats/db", move |Relations {}| relations(query.clone()))
                 .get("/stats/version", |Versions {}| async { Ok(VERSION) })
+                .get("/stats/openapi.json", |Description {}| async { description() })
         })
     })
 }

@@ -1,4 +1,5 @@
 -- The size of each table and each index of this schema in bytes, the largest first; partitions count with what they are part of.
+-- What is dropped meanwhile has no size, and is left out.
 WITH RECURSIVE part (root, oid) AS (
     SELECT oid, oid
     FROM pg_class
@@ -16,10 +17,12 @@ SELECT relation.relname::text AS relation,
 FROM (
     SELECT root,
            sum(pg_table_size(part.oid))::bigint AS bytes,
-           sum(greatest(reltuples, 0))::bigint AS rows
+           -- What has partitions may have been counted as well, as a whole.
+           coalesce(sum(reltuples) FILTER (WHERE relkind = 'r' AND reltuples > 0), 0)::bigint AS rows
     FROM part
     JOIN pg_class ON pg_class.oid = part.oid
     GROUP BY root
 ) AS total
 JOIN pg_class AS relation ON relation.oid = root
+WHERE bytes IS NOT NULL
 ORDER BY bytes DESC, relation

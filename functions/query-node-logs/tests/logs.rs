@@ -33,23 +33,18 @@ async fn with_rows(peer: &str, rows: i32) -> Database {
     database
 }
 
+fn number(entry: &Value) -> i64 {
+    entry["logs"]["number"].as_i64().unwrap()
+}
+
 fn numbers(answer: &Answer) -> Vec<i64> {
-    let number = |entry: &Value| entry["logs"]["number"].as_i64().unwrap();
-    answer.json().as_array().unwrap().iter().map(number).collect()
+    answer.rows().iter().map(number).collect()
 }
 
 /// All pages from `path` on, and how many there were.
 async fn pages(function: &Function, path: &str) -> (Vec<i64>, usize) {
-    let mut next = Some(path.to_owned());
-    let (mut all, mut count) = (Vec::new(), 0);
-    while let Some(path) = next {
-        let answer = function.get(&path).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        all.extend(numbers(&answer));
-        count += 1;
-        next = answer.next();
-    }
-    (all, count)
+    let pages = function.pages(path).await;
+    (pages.iter().flatten().map(number).collect(), pages.len())
 }
 
 #[tokio::test]
@@ -263,16 +258,7 @@ async fn what_is_wrong_is_named() {
         ("peer_id=a&target=%00", "target", "U+0000"),
     ] {
         let answer = function.get(&format!("/nodes/logs?{query}")).await;
-        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        let problem = answer.json();
-        assert_eq!(
-            (&problem["status"], &problem["parameter"]),
-            (&json!(400), &json!(parameter)),
-            "{query}"
-        );
-        let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains(parameter) && detail.contains(expected), "{query}: {detail}");
+        answer.assert_problem(400, Some(parameter), expected);
     }
 }
 

@@ -35,24 +35,18 @@ async fn with_nodes(count: i32) -> Database {
     database
 }
 
+fn peer(node: &Value) -> String {
+    node["peer_id"].as_str().unwrap().to_owned()
+}
+
 fn peers(answer: &Answer) -> Vec<String> {
-    let nodes = answer.json();
-    let peer = |node: &Value| node["peer_id"].as_str().unwrap().to_owned();
-    nodes.as_array().unwrap().iter().map(peer).collect()
+    answer.rows().iter().map(peer).collect()
 }
 
 /// All pages from `path` on, and how many there were.
 async fn pages(function: &Function, path: &str) -> (Vec<String>, usize) {
-    let mut next = Some(path.to_owned());
-    let (mut all, mut count) = (Vec::new(), 0);
-    while let Some(path) = next {
-        let answer = function.get(&path).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        all.extend(peers(&answer));
-        count += 1;
-        next = answer.next();
-    }
-    (all, count)
+    let pages = function.pages(path).await;
+    (pages.iter().flatten().map(peer).collect(), pages.len())
 }
 
 #[tokio::test]
@@ -172,16 +166,7 @@ async fn what_is_wrong_is_named() {
         ("name=a%00b", "name", "U+0000"),
     ] {
         let answer = function.get(&format!("/nodes?{query}")).await;
-        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        let problem = answer.json();
-        assert_eq!(
-            (&problem["status"], &problem["parameter"]),
-            (&json!(400), &json!(parameter)),
-            "{query}"
-        );
-        let detail = problem["detail"].as_str().unwrap();
-        assert!(detail.contains(parameter) && detail.contains(expected), "{query}: {detail}");
+        answer.assert_problem(400, Some(parameter), expected);
     }
 }
 

@@ -218,10 +218,12 @@ impl Error {
             parameter: self.parameter(),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let length = HeaderValue::from(body.len());
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.header());
         response

@@ -35,14 +35,22 @@ pub struct Report {
     ts: Time,
 }
 
+/// An entry that lacks something, as none of ours does, is left out.
 impl From<&Row> for Report {
     fn from(row: &Row) -> Self {
+        let peers: Vec<Option<String>> = row.get("remote_peer");
+        let reputations: Vec<Option<i64>> = row.get("reputation");
+        let connected: Vec<Option<bool>> = row.get("connected");
+        let entries = peers.into_iter().zip(reputations).zip(connected);
+        let ((remote_peer, reputation), connected) = entries
+            .filter_map(|((peer, reputation), connected)| Some(((peer?, reputation?), connected?)))
+            .unzip();
         Self {
             id: row.get("id"),
             reporting_peer: row.get("reporting_peer"),
-            remote_peer: row.get("remote_peer"),
-            reputation: row.get("reputation"),
-            connected: row.get("connected"),
+            remote_peer,
+            reputation,
+            connected,
             ts: Time(row.get("ts")),
         }
     }

@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, StatusCode, body::Bytes, header::HeaderMap};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 
 use super::process;
 
@@ -47,7 +48,7 @@ impl Function {
         let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Ok(event) = serde_json::from_str::<serde_json::Value>(&line)
+                if let Ok(event) = serde_json::from_str::<Value>(&line)
                     && event["message"] == "listening"
                 {
                     let _ = found.send(event["address"].as_str().unwrap_or_default().to_owned());
@@ -96,6 +97,25 @@ impl Function {
     /// The answer to `GET path`.
     pub async fn get(&self, path: &str) -> Answer {
         get(&self.address, path, &[]).await
+    }
+
+    /// The answer to `POST path` with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        send(&self.address, "POST", path, &headers, body.to_string()).await
+    }
+
+    /// The rows of each page of a list, from `path` on.
+    pub async fn pages(&self, path: &str) -> Vec<Vec<Value>> {
+        let mut next = Some(path.to_owned());
+        let mut pages = Vec::new();
+        while let Some(path) = next {
+            let answer = self.get(&path).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            pages.push(answer.rows());
+            next = answer.next();
+        }
+        pages
     }
 
     /// The sum of a metric over its labels; 0 while there is none.
@@ -165,11 +185,11 @@ impl Log {
 
     /// The first event with this message.
     #[must_use]
-    pub fn event(&self, message: &str) -> serde_json::Value {
+    pub fn event(&self, message: &str) -> Value {
         let lines = self.0.lock().unwrap();
         lines
             .iter()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .find(|event| event["message"] == message)
             .unwrap_or_else(|| panic!("no event `{message}` in:\n{}", lines.join("\n")))
     }
@@ -232,9 +252,33 @@ impl Answer {
 
     /// The body as JSON.
     #[must_use]
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
+    }
+
+    /// The rows of the body, which is a JSON array.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Value> {
+        match self.json() {
+            Value::Array(rows) => rows,
+            other => panic!("expected rows, got {other}"),
+        }
+    }
+
+    /// Asserts that it is a problem (RFC 9457) of this status, which names the parameter or the
+    /// body's member, and says what was `expected`.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, parameter: Option<&str>, expected: &str) {
+        let text = self.text();
+        assert_eq!(self.status, status, "{text}");
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{text}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{text}");
+        assert_eq!(problem["parameter"].as_str(), parameter, "{text}");
+        let detail = problem["detail"].as_str().unwrap();
+        let names_it = detail.contains(parameter.unwrap_or_default());
+        assert!(names_it && detail.contains(expected), "not `{expected}`: {detail}");
     }
 
     /// The body, which is gzip, unpacked.
@@ -260,6 +304,17 @@ pub async fn get(address: &str, path: &str, headers: &[(&str, &str)]) -> Answer 
 
 /// The answer to a request without a body.
 pub async fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(address, method, path, headers, "").await
+}
+
+/// The answer to a request with a body.
+pub async fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Answer {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -268,7 +323,8 @@ pub async fn request(address: &str, method: &str, path: &str, headers: &[(&str, 
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    let request = request.body(Full::new(body.into())).unwrap();
+    let response = sender.send_request(request).await.unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Answer { status: head.status, headers: head.headers, body }

@@ -1,7 +1,7 @@
 //! From the start of each function to its first answer, and what it takes in bytes.
 
 use std::{
-    env, fs,
+    env, fs, io,
     path::Path,
     time::{Duration, Instant},
 };
@@ -58,9 +58,12 @@ pub(crate) async fn run() -> Result<Vec<Sample>> {
 /// All functions: a folder each, named like its binary.
 fn functions() -> Result<Vec<String>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../functions");
-    let names = fs::read_dir(folder)?
-        .map(|entry| entry?.file_name().into_string().ok().context("a function's name is no text"));
-    let mut names = names.collect::<Result<Vec<_>>>()?;
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let mut names = entries
+        .into_iter()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().ok().context("a function's name is no text"))
+        .collect::<Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
 }

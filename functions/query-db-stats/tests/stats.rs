@@ -1,0 +1,153 @@
+//! What `GET /stats/db` and `GET /stats/version` answer.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use shared::testing::{Database, Function, eventually, request};
+
+fn start(database: &Database) -> Function {
+    Function::start("query-db-stats", &[("DATABASE_URL", &database.url("tetcore_query"))])
+}
+
+/// What is said of each table and index.
+async fn relations(function: &Function) -> BTreeMap<String, Value> {
+    let answer = function.get("/stats/db").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let named = |row: Value| (row["relation"].as_str().unwrap().to_owned(), row);
+    answer.rows().into_iter().map(named).collect()
+}
+
+#[tokio::test]
+async fn every_table_and_index_has_its_size() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    let function = start(&database);
+    let rows = function.get("/stats/db").await.rows();
+    let bytes: Vec<i64> = rows.iter().map(|row| row["bytes"].as_i64().unwrap()).collect();
+    assert!(bytes.is_sorted_by(|larger, smaller| larger >= smaller), "{bytes:?}");
+    let sql = "SELECT relname::text FROM pg_class
+               WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'i', 'I') AND NOT relispartition";
+    let mut expected: Vec<String> =
+        owner.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    expected.sort_unstable();
+    let relations = relations(&function).await;
+    assert_eq!(relations.keys().cloned().collect::<Vec<_>>(), expected);
+    let index = &relations["peer_connections_pkey"];
+    assert_eq!(
+        index.to_string(),
+        r#"{"relation":"peer_connections_pkey","size":"8192 bytes","bytes":8192,"kind":"index","rows":null}"#
+    );
+    assert_eq!(relations["tetcore_logs"]["kind"], "table");
+}
+
+#[tokio::test]
+async fn partitions_count_with_what_they_are_part_of() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    let function = start(&database);
+    let before = relations(&function).await;
+    owner
+        .batch_execute(
+            "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+             SELECT timestamptz '2000-01-01Z' + number * interval '10 years', 1, audit, jsonb_build_object('text', repeat('x', 500))
+             FROM generate_series(0, 299) AS number, unnest('{true,false}'::boolean[]) AS audit;
+             ANALYZE tetcore_logs",
+        )
+        .await
+        .unwrap();
+    let after = relations(&function).await;
+    assert_eq!(after["tetcore_logs"]["rows"], 600);
+    for (relation, least) in [("tetcore_logs", 600 * 500), ("tetcore_logs_unidentified", 8192)] {
+        let bytes = |relations: &BTreeMap<String, Value>| relations[relation]["bytes"].as_i64();
+        let grown = bytes(&after).unwrap() - bytes(&before).unwrap();
+        assert!(grown >= least, "{relation}: {grown}");
+    }
+    assert_eq!(before.len(), after.len());
+}
+
+#[tokio::test]
+async fn a_table_that_goes_meanwhile_is_left_out() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute("CREATE TABLE short_lived ()").await.unwrap();
+    owner.batch_execute("BEGIN; DROP TABLE short_lived").await.unwrap();
+    let function = start(&database);
+    let asking = tokio::spawn({
+        let address = function.address().to_owned();
+        async move { request(&address, "GET", "/stats/db", &[]).await }
+    });
+    let waiting = "SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND application_name = 'query-db-stats' AND wait_event_type = 'Lock'";
+    eventually("the question waits for the table", || async {
+        owner.query_opt(waiting, &[]).await.unwrap()
+    })
+    .await;
+    owner.batch_execute("COMMIT").await.unwrap();
+    let answer = asking.await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(!answer.text().contains("short_lived"));
+    assert!(answer.text().contains("tetcore_logs"));
+}
+
+#[tokio::test]
+async fn a_database_without_tables_has_none_to_tell_of() {
+    // The role comes with the first database that is migrated.
+    let _migrated = Database::new();
+    let answer = start(&Database::empty()).get("/stats/db").await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "[]"));
+}
+
+#[tokio::test]
+async fn what_runs() {
+    // It is known without a database.
+    let url = "postgres://tetcore_query@127.0.0.1:1/none";
+    let function = Function::start("query-db-stats", &[("DATABASE_URL", url)]);
+    let answer = function.get("/stats/version").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.text(),
+        format!(r#"{{"name":"tetcore-analytics","version":"{}"}}"#, env!("CARGO_PKG_VERSION"))
+    );
+    function.get("/stats/db").await.assert_problem(503, None, "try again");
+}
+
+#[tokio::test]
+async fn the_whole_api_is_described() {
+    let answer = start(&Database::new()).get("/stats/openapi.json").await;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    let document = answer.json();
+    assert_eq!(document["info"]["title"], json!("Tetcore Analytics"));
+    for path in ["/nodes", "/benchmarks/{id}/events", "/stats/openapi.json"] {
+        assert!(document["paths"][path]["get"].is_object(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let function = start(&Database::new());
+    for path in ["/stats/db", "/stats/version", "/stats/openapi.json"] {
+        let answer = function.get(&format!("{path}?limit=5")).await;
+        answer.assert_problem(400, Some("limit"), "unknown parameter");
+        let answer = function.get(&format!("{path}?format=csv")).await;
+        answer.assert_problem(400, Some("format"), "unknown parameter");
+        let answer = function.get(&format!("{path}?a=%00")).await;
+        answer.assert_problem(400, Some("a"), "U+0000");
+    }
+}
+
+#[tokio::test]
+async fn routes_and_methods() {
+    let function = start(&Database::new());
+    for path in ["/", "/stats", "/stats/db/x", "/stats/versions"] {
+        function.get(path).await.assert_problem(404, None, "no such path");
+    }
+    for path in ["/stats/db", "/stats/version", "/stats/openapi.json"] {
+        assert_eq!(function.get(&format!("{path}/")).await.status, 200, "{path}");
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let answer = request(function.address(), method, path, &[]).await;
+            answer.assert_problem(405, None, "GET, HEAD, OPTIONS");
+            assert_eq!(answer.headers["allow"], "GET, HEAD, OPTIONS", "{method} {path}");
+        }
+    }
+}
