@@ -93,10 +93,12 @@ async fn the_newest_report_of_a_node_counts() {
             sent += 1;
             pipeline.settle(sent).await;
         }
-        let none =
+        let no_report =
             json!({ "msg": "system.network_state", "state": { "peerset": { "nodes": [] } } });
-        node.send(json!({ "id": 1, "ts": "2026-11-22T09:00:00Z", "payload": none }).to_string())
-            .await;
+        node.send(
+            json!({ "id": 1, "ts": "2026-11-22T09:00:00Z", "payload": no_report }).to_string(),
+        )
+        .await;
         sent += 1;
         pipeline.settle(sent).await;
     }
