@@ -22,7 +22,8 @@ const NODE: &str = "
     INSERT INTO nodes (id, peer_id, peer_connection_id, connected_at, last_seen)
     SELECT node_id(peer_id), peer_id, id, created_at, created_at FROM connection";
 
-/// How many questions of a function's wait for a lock.
+/// The questions of a function's that wait for a lock. To be asked outside of a transaction, which
+/// would see the first answer again and again.
 const WAITING: &str = "
     SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'query-nodes' AND wait_event_type = 'Lock'";
@@ -47,15 +48,12 @@ fn ask(function: &Function) -> JoinHandle<Answer> {
 #[tokio::test]
 async fn more_requests_than_may_be_at_once_are_turned_away() {
     let database = with_node("peer").await;
-    let owner = database.owner().await;
-    let function = start(
-        &database,
-        &[("MAX_CONCURRENT_REQUESTS", "3"), ("DB_POOL_SIZE", "8"), ("RUST_LOG", "debug")],
-    );
+    let (owner, watcher) = (database.owner().await, database.owner().await);
+    let function = start(&database, &[("MAX_CONCURRENT_REQUESTS", "3"), ("DB_POOL_SIZE", "8")]);
     owner.batch_execute("BEGIN; LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let under_way: Vec<_> = (0..3).map(|_| ask(&function)).collect();
     eventually("three questions wait", || async {
-        (owner.query(WAITING, &[]).await.unwrap().len() == 3).then_some(())
+        (watcher.query(WAITING, &[]).await.unwrap().len() == 3).then_some(())
     })
     .await;
     for path in ["/nodes", "/nodes?limit=0"] {
@@ -79,24 +77,27 @@ async fn more_requests_than_may_be_at_once_are_turned_away() {
 #[tokio::test]
 async fn a_question_that_the_server_gives_up_may_be_asked_again() {
     let database = with_node("peer").await;
-    let owner = database.owner().await;
+    let (owner, watcher) = (database.owner().await, database.owner().await);
     let function = start(&database, &[("DB_POOL_SIZE", "1")]);
     assert_eq!(function.get("/nodes").await.status, 200);
     owner.batch_execute("BEGIN; LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE").await.unwrap();
     for end in ["pg_cancel_backend", "pg_terminate_backend"] {
         let asked = ask(&function);
         let pid: i32 = eventually("the question waits", || async {
-            owner.query_opt(WAITING, &[]).await.unwrap().map(|row| row.get("pid"))
+            watcher.query_opt(WAITING, &[]).await.unwrap().map(|row| row.get("pid"))
         })
         .await;
-        owner.execute(&format!("SELECT {end}($1)"), &[&pid]).await.unwrap();
+        watcher.execute(&format!("SELECT {end}($1)"), &[&pid]).await.unwrap();
         let answer = asked.await.unwrap();
         answer.assert_problem(503, None, "try again");
         assert_eq!(answer.headers["retry-after"], "1");
         assert!(!answer.text().contains("canceling"), "internals stay inside: {}", answer.text());
     }
     owner.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(function.get("/nodes").await.rows().len(), 1);
+    eventually("the question is answered", || async {
+        (function.get("/nodes").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

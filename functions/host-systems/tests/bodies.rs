@@ -1,5 +1,4 @@
 //! What is done with a body, whatever the route: seen on `POST /host_systems`.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use shared::testing::{Answer, Database, Function, send};
 
