@@ -9,7 +9,7 @@ use anyhow::Result;
 use shared::testing::{Database, Function, Postgres};
 
 use self::{
-    history::History,
+    history::{EXPIRY, History},
     old::OldTables,
     question::Question,
     site::{REQUESTS, Site},
@@ -24,8 +24,6 @@ use crate::{
 /// Rounds of 100 messages of each of 2,000 nodes: 10 M messages and 1 M.
 const MANY: u64 = 50;
 const FEW: u64 = 5;
-/// What makes the most partitions over the time of all messages.
-const EXPIRY: (&str, &str) = ("LOG_EXPIRY_H", "720");
 /// Messages per second that come while it is asked again.
 const RATE: f64 = 2000.0;
 
@@ -154,6 +152,6 @@ impl Trial {
 impl Side {
     async fn start(database: &Database, rounds: u64, questions: &[Question]) -> Result<Self> {
         let history = History::make(database, rounds).await?;
-        Ok(Self { history, site: Site::start(database, questions).await? })
+        Ok(Self { history, site: Site::start(database, questions) })
     }
 }

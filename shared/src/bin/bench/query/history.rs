@@ -20,7 +20,10 @@ const ROUND: u64 = 100;
 pub(crate) const TYPES: u64 = 10;
 /// Machines, benchmarks, and events of one of these.
 pub(crate) const EVENTS: u64 = 1000;
-const DAYS: i64 = 30;
+/// With the expiry in [`EXPIRY`], 100 partitions hold rows: as many as ever do.
+const DAYS: i64 = 25;
+/// LOG_EXPIRY_H of that time.
+pub(crate) const EXPIRY: (&str, &str) = ("LOG_EXPIRY_H", "600");
 
 /// A filled database.
 pub(crate) struct History {
@@ -44,7 +47,7 @@ impl History {
     pub(crate) async fn make(database: &Database, rounds: u64) -> Result<Self> {
         let owner = database.owner().await;
         owner.batch_execute(include_str!("../old_partitions.sql")).await?;
-        owner.execute("SELECT pg_temp.make_old_partitions('3 hours', 248)", &[]).await?;
+        owner.execute("SELECT pg_temp.make_old_partitions('6 hours', 104)", &[]).await?;
         let material = owner.batch_execute(include_str!("material.sql"));
         patiently("material is made", async { Ok(material.await?) }).await?;
         let peers = owner.query(include_str!("peers.sql"), &[]).await?;
@@ -74,7 +77,7 @@ impl History {
         };
         try_join!(half(owner, 0), half(other, 1))?;
         self.derive(DateTime::UNIX_EPOCH).await?;
-        make(owner, include_str!("benchmarks.sql"), &[newest], EVENTS).await
+        make(owner, include_str!("benchmarks.sql"), &[&self.middle()], EVENTS).await
     }
 
     /// Derives from the messages since this time what batch-flush would have derived.
@@ -116,21 +119,21 @@ impl History {
         self.messages_each() * NODES
     }
 
+    /// Half of the messages are older.
+    fn middle(&self) -> DateTime<Utc> {
+        self.newest - TimeDelta::days(DAYS) / 2
+    }
+
     /// `text`, its places filled for a node: `{peer}` and `{number}`; `{from}` and `{to}`, between
-    /// which each node sent a tenth of its rounds; `{middle}` of the whole time.
+    /// which each node sent a tenth of its rounds, up to the middle of the time.
     pub(crate) fn about(&self, text: &str, node: u64) -> Result<String> {
         let number = node % NODES;
         let peer = self.peers.get(usize::try_from(number)?).context("no such node")?;
-        let tenth = TimeDelta::days(DAYS) / 10;
-        let [from, to, middle] = [tenth * 6, tenth * 5, tenth * 5]
-            .map(|age| (self.newest - age).format("%Y-%m-%dT%H:%M:%S%.6f").to_string());
-        let places = [
-            ("{peer}", peer),
-            ("{number}", &number.to_string()),
-            ("{from}", &from),
-            ("{to}", &to),
-            ("{middle}", &middle),
-        ];
+        let to = self.middle();
+        let [from, to] = [to - TimeDelta::days(DAYS) / 10, to]
+            .map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string());
+        let places =
+            [("{peer}", peer), ("{number}", &number.to_string()), ("{from}", &from), ("{to}", &to)];
         Ok(places.iter().fold(text.to_owned(), |text, (place, value)| text.replace(place, value)))
     }
 }

@@ -193,8 +193,8 @@ fn benchmarks() -> Vec<Question> {
         targets("/benchmarks/1/targets", "timestamp '-infinity'", "timestamp 'infinity'"),
         targets(
             "/benchmarks/2/targets",
-            "timestamp '{middle}' - interval '30 min'",
-            "timestamp '{middle}' + interval '30 min'",
+            "timestamp '{to}' - interval '30 min'",
+            "timestamp '{to}' + interval '30 min'",
         ),
     ]
 }

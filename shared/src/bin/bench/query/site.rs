@@ -25,39 +25,37 @@ const WARM_UP: u64 = 20;
 /// MAX_RESPONSE_BYTES without the largest row there is: a page that ends early is not smaller.
 const FULL: usize = 1_000_000 - 50_000;
 
+/// An answer of this size is compressed if that is asked for; the last page may be smaller.
+const LARGE: usize = 100_000;
+
 /// What an answer takes, in milliseconds.
 pub(crate) struct Times {
     pub(crate) median: f64,
     pub(crate) p99: f64,
 }
 
-/// The functions, each with a connection that is kept.
-pub(crate) struct Site(BTreeMap<&'static str, (Function, SendRequest<Empty<Bytes>>)>);
+/// The functions by their names.
+pub(crate) struct Site(BTreeMap<&'static str, Function>);
 
 impl Site {
     /// Starts the functions that the questions are for.
-    pub(crate) async fn start(database: &Database, questions: &[Question]) -> Result<Self> {
+    pub(crate) fn start(database: &Database, questions: &[Question]) -> Self {
         let mut functions = BTreeMap::new();
         for Question { function: name, .. } in questions {
-            if !functions.contains_key(name) {
-                let function =
-                    Function::start(name, &[("DATABASE_URL", &database.url(role(name)))]);
-                let stream = TcpStream::connect(function.address()).await?;
-                stream.set_nodelay(true)?;
-                let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-                tokio::spawn(connection);
-                functions.insert(*name, (function, sender));
-            }
+            functions.entry(*name).or_insert_with(|| {
+                Function::start(name, &[("DATABASE_URL", &database.url(role(name)))])
+            });
         }
-        Ok(Self(functions))
+        Self(functions)
     }
 
     /// Follows the question through all its pages, and counts their rows.
-    pub(crate) async fn walk(&mut self, question: &Question, history: &History) -> Result<()> {
+    pub(crate) async fn walk(&self, question: &Question, history: &History) -> Result<()> {
         let (mut rows, expected) = (0, (question.all)(history));
+        let mut connection = self.connect(question).await?;
         let mut next = Some(history.about(question.path, 0)?);
         while let Some(path) = next {
-            let answer = self.get(question, &path).await?;
+            let answer = connection.get(&path).await?;
             rows += count(&answer)?;
             next = answer.next();
         }
@@ -67,17 +65,18 @@ impl Site {
 
     /// Asks again and again, from the node `first` on.
     pub(crate) async fn measure(
-        &mut self,
+        &self,
         question: &Question,
         history: &History,
         first: u64,
     ) -> Result<Times> {
         let expected = question.rows(history);
+        let mut connection = self.connect(question).await?;
         let mut milliseconds = Vec::new();
         for request in 0..REQUESTS {
             let path = history.about(question.path, first + request)?;
             let start = Instant::now();
-            let answer = self.get(question, &path).await?;
+            let answer = connection.get(&path).await?;
             if request >= WARM_UP {
                 milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
             }
@@ -94,18 +93,38 @@ impl Site {
         })
     }
 
-    async fn get(&mut self, question: &Question, path: &str) -> Result<Answer> {
-        let (function, sender) = self.0.get_mut(question.function).context("no such function")?;
-        let mut request = Request::get(path).header(header::HOST, function.address());
-        if question.gzip {
+    async fn connect(&self, question: &Question) -> Result<Connection> {
+        let function = self.0.get(question.function).context("no such function")?;
+        let stream = TcpStream::connect(function.address()).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Connection { sender, gzip: question.gzip })
+    }
+}
+
+/// A connection that is kept for one question: an idle one would be closed.
+struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+    gzip: bool,
+}
+
+impl Connection {
+    async fn get(&mut self, path: &str) -> Result<Answer> {
+        let mut request = Request::get(path).header(header::HOST, "localhost");
+        if self.gzip {
             request = request.header(header::ACCEPT_ENCODING, "gzip");
         }
-        sender.ready().await?;
-        let (head, body) = sender.send_request(request.body(Empty::new())?).await?.into_parts();
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request.body(Empty::new())?).await?;
+        let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         let answer = Answer { status: head.status, headers: head.headers, body };
         anyhow::ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.text());
-        anyhow::ensure!(is_zipped(&answer) == question.gzip, "{path}: compressed or not");
+        anyhow::ensure!(
+            answer.body.len() < LARGE || is_zipped(&answer) == self.gzip,
+            "{path}: compressed or not"
+        );
         Ok(answer)
     }
 }

@@ -3,6 +3,6 @@ INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, l
 SELECT at, peer_connection_id, node.id, false, msg, fields || jsonb_build_object('ts', at, 'state', state)
 FROM material.peer
 JOIN nodes AS node ON node.peer_id = peer.peer_id
-JOIN material.state ON state.node = number AND variant = 0
+JOIN material.state ON state.node = peer.number AND variant = 0
 JOIN material.kind AS kind ON msg = 'system.network_state'
-CROSS JOIN LATERAL (SELECT $1::timestamptz + number * interval '1 microsecond' AS at) AS sent
+CROSS JOIN LATERAL (SELECT $1::timestamptz + peer.number * interval '1 microsecond' AS at) AS sent
