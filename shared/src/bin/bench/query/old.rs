@@ -75,7 +75,8 @@ impl OldTables {
         let indexes = tables.0.batch_execute(include_str!("old_indexes.sql"));
         patiently("indexes are made", async { Ok(indexes.await?) }).await?;
         let timeout = LONGEST.as_millis();
-        let settings = format!("SET search_path = v0_1_4; SET statement_timeout = {timeout}");
+        let settings =
+            format!("SET search_path = v0_1_4, public; SET statement_timeout = {timeout}");
         tables.0.batch_execute(&settings).await?;
         Ok(tables)
     }
