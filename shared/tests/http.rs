@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
-use shared::testing::{Answer, Database, Function, get, request, send};
+use shared::testing::{Answer, Database, Function, eventually, get, request, send};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -319,6 +319,12 @@ async fn pages_of_allowed_origins_may_read_answers() {
     }
 }
 
+/// Waits until the log tells of a request of this id.
+async fn assert_logged(function: &Function, id: &str) {
+    let entry = format!(r#""request_id":"{id}""#);
+    eventually(&entry, || std::future::ready(function.log().contains(&entry).then_some(()))).await;
+}
+
 #[tokio::test]
 async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
     let database = Database::new();
@@ -330,7 +336,7 @@ async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
             let answer = get(address, path, &[("x-request-id", given)]).await;
             assert_eq!(header(&answer, "x-request-id"), Some(given), "{path}");
         }
-        assert!(function.log().contains(&format!(r#""request_id":"{given}""#)), "{given}");
+        assert_logged(&function, given).await;
     }
     let too_long = "x".repeat(129);
     let mut made = Vec::new();
@@ -341,7 +347,7 @@ async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
         let answer = get(address, "/nodes", &headers).await;
         let id = header(&answer, "x-request-id").unwrap().to_owned();
         assert_eq!(id.len(), 36, "a UUID instead of {odd:?}: {id}");
-        assert!(function.log().contains(&format!(r#""request_id":"{id}""#)), "{id}");
+        assert_logged(&function, &id).await;
         made.push(id);
     }
     made.sort_unstable();
@@ -356,6 +362,7 @@ async fn a_request_has_an_id_in_its_answer_and_in_the_log() {
     let function = Function::start("query-nodes", &[("DATABASE_URL", url)]);
     let answer = get(function.address(), "/nodes", &[("x-request-id", "mine")]).await;
     assert_eq!(answer.status, 503);
+    assert_logged(&function, "mine").await;
     assert_eq!(function.log_handle().event("unavailable")["request_id"], "mine");
 }
 
