@@ -27,7 +27,7 @@ pub use self::{
     page::Page,
     params::{Cursor, Id, Natural, Number, Time},
     problem::{Error, Result},
-    server::{HEADER_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
+    server::{HEADER_TIMEOUT, IDLE_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
 };
 use crate::metrics::Metrics;
 

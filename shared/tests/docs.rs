@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use repository::{arguments, functions, root};
@@ -473,6 +474,15 @@ fn looks_like_metric(name: &str) -> bool {
         ["ingest_", "queue_", "flush_", "database_", "purge_", "http_", "tetcore_", "peer_"];
     stages.iter().any(|stage| name.starts_with(stage))
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// A connection that the function ends first may get one more request on the way, which then fails.
+#[test]
+fn functions_keep_idle_connections_for_longer_than_balancers_do() {
+    let balancer = fs::read_to_string(root().join("terraform/balancer.tf")).unwrap();
+    let setting = balancer.lines().find_map(|line| line.trim().strip_prefix("idle_timeout"));
+    let seconds = setting.unwrap().trim_start_matches([' ', '=']).parse().unwrap();
+    assert!(Duration::from_secs(seconds) < shared::http::IDLE_TIMEOUT);
 }
 
 #[tokio::test]

@@ -19,6 +19,10 @@ use crate::service::{Shutdown, TaskTracker};
 /// How long a client may take to send the head of a request. A telemetry node is silent for up
 /// to 5 s after connecting.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection may lie idle between two requests, the head of the next one included.
+/// Longer than balancers keep theirs (120 s in `terraform/balancer.tf`), so that they end it first:
+/// else a request could meet an end that is on its way.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Connections that may wait to be accepted by a function that has no setting for it.
 const BACKLOG: u32 = 1024;
 /// How long accepting pauses when the process has no file descriptor left.
@@ -109,7 +113,7 @@ async fn converse(stream: TcpStream, routes: Arc<Routes>, shutdown: Shutdown) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(IDLE_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
