@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod file;
 mod guard;
 mod openapi;
 mod page;
@@ -16,13 +17,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, StatusCode,
-    header::{self, HeaderValue},
+    header::{self, HeaderName, HeaderValue},
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{answer::Answer, openapi::Operation, page::Format};
 pub use self::{
+    file::File,
     guard::{Guards, Origins},
     page::Page,
     params::{Cursor, Id, Natural, Number, Time},
@@ -56,7 +58,7 @@ struct Asked {
 
 /// The handlers of one path.
 struct Endpoint {
-    path: &'static str,
+    path: String,
     get: Option<Handler>,
     post: Option<Handler>,
     /// Whether `get` answers with a list.
@@ -88,6 +90,7 @@ pub struct Routes {
     endpoints: Vec<Endpoint>,
     places: matchit::Router<usize>,
     operations: Vec<Operation>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     ready: Option<Ready>,
     measure: Option<Measure>,
 }
@@ -111,6 +114,7 @@ impl Routes {
             endpoints: Vec::new(),
             places: matchit::Router::new(),
             operations: Vec::new(),
+            headers: Vec::new(),
             ready: None,
             measure: None,
         }
@@ -127,6 +131,13 @@ impl Routes {
     #[must_use]
     pub fn most_bytes(mut self, bytes: usize) -> Self {
         self.most_bytes = bytes;
+        self
+    }
+
+    /// Adds a header to every answer, whatever becomes of the request.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
         self
     }
 
@@ -223,15 +234,29 @@ impl Routes {
         self
     }
 
+    /// Answers `GET path` with a file, whatever the query says: it is for whoever opened the file.
+    /// Files are no part of the description.
+    ///
+    /// # Panics
+    /// As for [`get`](Self::get).
+    #[must_use]
+    pub fn file(mut self, path: &str, file: File) -> Self {
+        self.endpoint(path).get = Some(Box::new(move |_| {
+            let answer = file.answer();
+            Box::pin(async { Ok(answer) })
+        }));
+        self
+    }
+
     /// What is answered at `path`, nothing yet where it is new.
     #[expect(clippy::panic, reason = "a mistake in a main.rs, not in any input")]
-    fn endpoint(&mut self, path: &'static str) -> &mut Endpoint {
+    fn endpoint(&mut self, path: &str) -> &mut Endpoint {
         let known = self.endpoints.iter().position(|endpoint| endpoint.path == path);
         let index = known.unwrap_or_else(|| {
             if let Err(error) = self.places.insert(path, self.endpoints.len()) {
                 panic!("route {path}: {error}");
             }
-            self.endpoints.push(Endpoint { path, get: None, post: None, lists: false });
+            self.endpoints.push(Endpoint { path: path.to_owned(), get: None, post: None, lists: false });
             self.endpoints.len() - 1
         });
         &mut self.endpoints[index]
@@ -268,6 +293,7 @@ impl Routes {
             duration_us = start.elapsed().as_micros(),
             "answered"
         );
+        response.headers_mut().extend(self.headers.iter().cloned());
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             response.headers_mut().insert(guard::REQUEST_ID, id);
         }

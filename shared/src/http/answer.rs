@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use http_body_util::Full;
 use hyper::{
     HeaderMap, StatusCode, Uri,
@@ -18,17 +19,27 @@ const GZIP_FROM: usize = 1024;
 const REVALIDATE: &str = "no-cache";
 
 /// A successful answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     status: StatusCode,
     body: Bytes,
+    /// The body as gzip, where it was compressed before.
+    gzip: Option<Bytes>,
     content_type: &'static str,
+    cache: &'static str,
     next: Option<String>,
 }
 
 impl Answer {
     pub(super) fn new(body: impl Into<Bytes>, content_type: &'static str) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), content_type, next: None }
+        Self {
+            status: StatusCode::OK,
+            body: body.into(),
+            gzip: None,
+            content_type,
+            cache: REVALIDATE,
+            next: None,
+        }
     }
 
     pub(super) fn text(body: impl Into<Bytes>) -> Self {
@@ -45,6 +56,17 @@ impl Answer {
         Self { status: StatusCode::CREATED, ..self }
     }
 
+    /// Compressed as far as it goes, for what is answered again and again.
+    pub(super) fn compressed(self) -> Self {
+        let gzip = is_worth_it(&self.body).then(|| compress(&self.body, Compression::best()));
+        Self { gzip: gzip.flatten(), ..self }
+    }
+
+    /// Kept by browsers and proxies as `cache` says.
+    pub(super) fn cached(self, cache: &'static str) -> Self {
+        Self { cache, ..self }
+    }
+
     /// With a link to what follows the place `next`.
     pub(super) fn followed_by(self, next: Option<String>) -> Self {
         Self { next, ..self }
@@ -54,9 +76,11 @@ impl Answer {
     pub(super) fn into_response(self, uri: &Uri, asked: &HeaderMap) -> Response {
         let tag = (self.status == StatusCode::OK).then(|| entity_tag(&self.body));
         let unchanged = tag.as_deref().is_some_and(|tag| is_known(asked, tag));
-        let compressed = (!unchanged && self.body.len() >= GZIP_FROM && accepts_gzip(asked))
-            .then(|| compress(&self.body))
-            .flatten();
+        let compressed = if !unchanged && is_worth_it(&self.body) && accepts_gzip(asked) {
+            self.gzip.or_else(|| compress(&self.body, Compression::fast()))
+        } else {
+            None
+        };
         let encoded = compressed.is_some();
         let body = compressed.unwrap_or(self.body);
 
@@ -64,7 +88,7 @@ impl Answer {
         *response.status_mut() = if unchanged { StatusCode::NOT_MODIFIED } else { self.status };
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(self.cache));
         if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
             headers.insert(header::ETAG, tag);
         }
@@ -133,12 +157,13 @@ fn accepts_gzip(asked: &HeaderMap) -> bool {
         })
 }
 
-fn compress(body: &[u8]) -> Option<Bytes> {
+fn is_worth_it(body: &[u8]) -> bool {
+    body.len() >= GZIP_FROM
+}
+
+fn compress(body: &[u8], effort: Compression) -> Option<Bytes> {
     use std::io::Write as _;
-    let mut encoder = flate2::write::GzEncoder::new(
-        Vec::with_capacity(body.len() / 4),
-        flate2::Compression::fast(),
-    );
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), effort);
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }
