@@ -32,8 +32,8 @@ export interface Block {
   first: string;
   at: number;
   last: number;
-  importers: number;
-  finalizers: number;
+  importers: Set<string>;
+  finalizers: Set<string>;
 }
 
 export interface Arrival {
@@ -81,6 +81,12 @@ class Network {
     }
   }
 
+  /** A node has sent something; its clock may be ahead. */
+  heard(peer: string, at: number): void {
+    const member = this.members.get(peer);
+    if (member) member.seen = Math.max(member.seen, Math.min(at, now()));
+  }
+
   /** Follows what all nodes do, until the function that it returns is called. */
   readonly follow = (): (() => void) => {
     const start_time = asTime(now() - LOOK_BACK_MS);
@@ -95,8 +101,8 @@ class Network {
       subscribe({ peer_id: "*", msg, start_time }, (entries, isPast) => {
         for (const entry of entries) {
           const member = this.members.get(entry.peer_id);
-          // Its clock may be wrong; but what comes live was sent just now.
-          if (member) member.seen = Math.max(member.seen, isPast ? Math.min(parseTime(entry.created_at), now()) : now());
+          // What comes live was sent just now, whatever its clock says.
+          this.heard(entry.peer_id, isPast ? parseTime(entry.created_at) : now());
           take(member, entry, isPast);
         }
         if (entries.length) this.changed();
@@ -119,16 +125,21 @@ class Network {
     if (!member || height === null) return;
     const at = parseTime(created_at);
     member.height = height;
-    const [last] = member.blocks.slice(-1);
-    if (last && height <= last[0]) member.blocks = [];
-    member.blocks.push([height, at]);
-    member.blocks = member.blocks.slice(-BLOCKS);
-    const [first] = member.blocks;
-    if (first && height > first[0]) member.blockTime = Math.max(0, (at - first[1]) / (height - first[0]));
+    this.measure(member, height, at);
     const block = this.block(member, height, at);
     if (!block) return;
-    block.importers += 1;
+    block.importers.add(member.peer_id);
     block.last = Math.max(block.last, at);
+  }
+
+  private measure(member: Member, height: number, at: number): void {
+    const last = member.blocks.at(-1);
+    // Known already: the feed tells again of the last minute whenever it is followed.
+    if (last && at <= last[1]) return;
+    if (last && height <= last[0]) member.blocks = [];
+    member.blocks = [...member.blocks, [height, at] as [number, number]].slice(-BLOCKS);
+    const [first] = member.blocks;
+    if (first && height > first[0]) member.blockTime = (at - first[1]) / (height - first[0]);
   }
 
   private finalized(member: Member | undefined, { logs, created_at }: Entry): void {
@@ -136,7 +147,7 @@ class Network {
     if (!member || height === null) return;
     member.finalized = height;
     const block = this.block(member, height, parseTime(created_at), false);
-    if (block) block.finalizers += 1;
+    block?.finalizers.add(member.peer_id);
   }
 
   private block(member: Member, height: number, at: number, isNew = true): Block | undefined {
@@ -144,7 +155,8 @@ class Network {
     const key = `${height} ${chain}`;
     const known = this.blocks.get(key);
     if (known || !isNew) return known;
-    const block: Block = { kind: "block", key, chain, height, first: member.peer_id, at, last: at, importers: 0, finalizers: 0 };
+    const nobody = { importers: new Set<string>(), finalizers: new Set<string>() };
+    const block: Block = { kind: "block", key, chain, height, first: member.peer_id, at, last: at, ...nobody };
     this.blocks.set(key, block);
     this.add(block);
     return block;
@@ -164,6 +176,7 @@ class Network {
   }
 
   private add(event: Event): void {
+    if (this.events.some(({ key }) => key === event.key)) return;
     const place = this.events.findIndex((other) => other.at <= event.at);
     this.events.splice(place < 0 ? this.events.length : place, 0, event);
     for (const gone of this.events.splice(MOST_EVENTS)) if (gone.kind === "block") this.blocks.delete(gone.key);

@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
+import { clock } from "../format";
 import { useTheme } from "../hooks";
 
 export interface Line {
@@ -58,7 +59,7 @@ export function Chart({ label, lines, data, format, height = 160, isDotted = fal
         legend: { live: true },
         scales: { y: { range: { min: { pad: 0.1, soft: 0, mode: 2 }, max: { pad: 0.1, soft: 1, mode: 2 } } } },
         series: [
-          { label: "Time (UTC)", value: "{HH}:{mm}:{ss}" },
+          { label: "Time (UTC)", value: (_, value: number | null) => clock((value ?? NaN) * 1000) },
           ...lines.map(({ label, colour }) => ({
             label,
             stroke: colourIn(own, `--line-${colour}`),
@@ -70,7 +71,7 @@ export function Chart({ label, lines, data, format, height = 160, isDotted = fal
           })),
         ],
         axes: [
-          { ...axis, values: [[3600, "{HH}:{mm}"], [60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"]].map(([incr, text]) => [incr, text, null, null, null, null, null, null, 1]) as uPlot.Axis.Values },
+          { ...axis, space: 70, values: (_, splits) => splits.map((split) => clock(split * 1000)) },
           { ...axis, size: 64, values: (_, splits) => splits.map((split) => format(split)) },
         ],
       },

@@ -1,12 +1,11 @@
 // The live tail of a node's messages.
 
-import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
+import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 
 import { Failure, type Json, type JsonObject } from "../api";
-import { type Entry } from "../feed";
 import { dateTime, number, preciseClock } from "../format";
 import { setQuery, usePlace } from "../router";
-import { Tail, type Line } from "../tail";
+import { Tail, type Line, type Told } from "../tail";
 import { Choice, Toolbar, type Option } from "./controls";
 import { JsonView } from "./json";
 import { Panel } from "./panel";
@@ -53,7 +52,7 @@ interface Props {
   peer: string;
   /** The types of messages that there are. */
   types: string[];
-  added: (entries: Entry[]) => void;
+  added: (messages: Told[]) => void;
 }
 
 export function LogTail({ peer, types, added }: Props) {
@@ -64,6 +63,8 @@ export function LogTail({ peer, types, added }: Props) {
   const [, render] = useReducer((turn: number) => turn + 1, 0);
   const [failure, setFailure] = useState<Failure>();
   const [isOpen, setOpen] = useState(false);
+  const latest = useRef(added);
+  latest.current = added;
   const [open, tail] = useMemo(() => [new AbortController(), new Tail(peer, { msg, target })], [peer, msg, target, attempt]);
 
   useEffect(() => {
@@ -76,8 +77,8 @@ export function LogTail({ peer, types, added }: Props) {
       setFailure(failure);
       if (failure.passes) timer = window.setTimeout(again, 5000);
     };
-    const told = (entries: Entry[]): void => {
-      added(entries);
+    const told = (messages: Told[]): void => {
+      latest.current(messages);
       render(undefined);
     };
     tail.open(open.signal, told).then(() => setOpen(true), failed);

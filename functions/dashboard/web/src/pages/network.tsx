@@ -91,10 +91,10 @@ function Happened({ event }: { event: Event }) {
     <li>
       <time>{clock(at)}</time>
       <p>
-        <strong>#{number(height)}</strong> {finalizers ? <span class="mark final">Finalized</span> : <span class="mark">Imported</span>}
+        <strong>#{number(height)}</strong> {finalizers.size ? <span class="mark final">Finalized</span> : <span class="mark">Imported</span>}
         <small>
-          {chain && `${chain}, `}first <a href={nodeLink(first)}>{nameOf(first) || shortId(first)}</a>, {number(importers)} {importers === 1 ? "node" : "nodes"}
-          {importers > 1 && ` within ${seconds(last - at)}`}
+          {chain && `${chain}, `}first <a href={nodeLink(first)}>{nameOf(first) || shortId(first)}</a>, {number(importers.size)} {importers.size === 1 ? "node" : "nodes"}
+          {importers.size > 1 && ` within ${seconds(last - at)}`}
         </small>
       </p>
     </li>
@@ -105,8 +105,10 @@ export function NetworkPage() {
   useTitle("Network");
   const time = useNow();
   const { members, ...resource } = useMembers();
-  useEffect(network.follow, []);
-  useFirstPaint(resource.data !== undefined);
+  const isKnown = resource.data !== undefined;
+  // What nodes do means something once it is known who they are.
+  useEffect(() => (isKnown ? network.follow() : undefined), [isKnown]);
+  useFirstPaint(isKnown);
 
   const { query } = usePlace();
   const words = (query.get("q") ?? "").toLowerCase();

@@ -8,12 +8,12 @@ import { Tabs, Toolbar, useMembers, type Option } from "../components/controls";
 import { LogTail } from "../components/log-tail";
 import { Facts, Panel } from "../components/panel";
 import { Data, Empty } from "../components/states";
-import type { Entry } from "../feed";
 import { ago, asTime, bytes, dateTime, NONE, number, parseTime, shortId, toNumber } from "../format";
 import { useFirstPaint, useNow, useResource, useTitle } from "../hooks";
 import { Intervals } from "../intervals";
-import { isStale, type Member } from "../network";
+import { isStale, network, type Member } from "../network";
 import { link, setQuery, usePlace } from "../router";
+import type { Told } from "../tail";
 
 const INTERVAL = "system.interval";
 const SPANS: Option[] = [
@@ -128,10 +128,12 @@ export function NodePage({ peer }: { peer: string }) {
   const connections = useResource(peer, (signal) =>
     list<Log>(query("/nodes/logs", { peer_id: peer, msg: "system.connected", limit: MOST_CONNECTIONS }), signal, MOST_CONNECTIONS),
   );
-  const added = (entries: Entry[]): void => {
-    for (const { msg, created_at, logs } of entries) if (msg === INTERVAL) intervals.add(created_at, logs);
+  const added = (messages: Told[]): void => {
+    for (const { msg, created_at, logs } of messages) {
+      network.heard(peer, parseTime(created_at));
+      if (msg === INTERVAL) intervals.add(created_at, logs);
+    }
     intervals.trim(now() / 1000 - span);
-    if (member) member.seen = Math.max(member.seen, now());
     render(undefined);
   };
   useFirstPaint(counts.data !== undefined);
