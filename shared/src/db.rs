@@ -156,6 +156,16 @@ where
     Ok(client)
 }
 
+/// What the server makes of a statement that was prepared.
+#[derive(Clone, Copy, Debug)]
+pub enum Plans {
+    /// A plan for each query, in which filters that are not given fall away, so that an index may
+    /// serve those that are.
+    Custom,
+    /// One plan for all queries: where each filter in it is given, and there are many partitions.
+    Generic,
+}
+
 /// A few connections shared by a query function's requests; broken ones are replaced.
 #[derive(Clone)]
 pub struct Pool(deadpool_postgres::Pool);
@@ -171,11 +181,15 @@ impl Pool {
         application: &str,
         size: usize,
         statement_timeout: Duration,
+        plans: Plans,
     ) -> anyhow::Result<Self> {
-        // Filters that are not given fall away in a plan of its own for each query, and an index
-        // may serve those that are. Compiling a plan takes longer than it could save.
+        let plans = match plans {
+            Plans::Custom => "force_custom_plan",
+            Plans::Generic => "force_generic_plan",
+        };
+        // Compiling a plan takes longer than it could save.
         let options = format!(
-            "-c statement_timeout={} -c plan_cache_mode=force_custom_plan -c jit=off",
+            "-c statement_timeout={} -c plan_cache_mode={plans} -c jit=off",
             statement_timeout.as_millis()
         );
         let config = url.for_session(application, &options);

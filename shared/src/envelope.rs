@@ -9,12 +9,14 @@
 //! The batch id is made here, by the producer, so that whatever happens to the element on its
 //! way (a push repeated after a time-out, a rescue, a failover) collapses on one primary key.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::row::{Log, Peer, Rejected};
+use crate::row::{self, Log, Peer, Rejected};
 
-const MAGIC: [u8; 4] = *b"TAE\x01";
+const MAGIC: [u8; 4] = *b"TAE\x02";
 const HEADER: usize = 48;
 
 /// An element of the queue that is no envelope of this version.
@@ -93,17 +95,34 @@ impl Builder {
             header.extend_from_slice(&u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes());
         }
         self.bytes[..HEADER].copy_from_slice(&header);
-        Sealed { bytes: self.bytes.into(), messages: self.messages }
+        let rows = HEADER..HEADER + sizes[0];
+        Sealed { bytes: self.bytes, messages: self.messages, rows, is_numbered: false }
     }
 }
 
 /// A closed envelope on its way to Redis.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sealed {
     /// The list element.
-    pub bytes: Bytes,
+    pub bytes: Vec<u8>,
     /// Messages to be stored in it.
     pub messages: u32,
+    rows: Range<usize>,
+    is_numbered: bool,
+}
+
+impl Sealed {
+    /// Whether its rows still lack their ids.
+    #[must_use]
+    pub fn is_unnumbered(&self) -> bool {
+        !self.is_numbered && self.messages > 0
+    }
+
+    /// Gives its rows the ids from `first` on.
+    pub fn number(&mut self, first: i64) {
+        row::number(&mut self.bytes[self.rows.clone()], first);
+        self.is_numbered = true;
+    }
 }
 
 /// An envelope as it came out of Redis.
@@ -193,16 +212,20 @@ mod tests {
             }
             let peer = Peer::new(7, "::1".into(), false, DateTime::UNIX_EPOCH);
             builder.peer(&peer).unwrap();
-            let sealed = builder.seal(12);
+            let mut sealed = builder.seal(12);
             prop_assert_eq!(sealed.messages as usize, texts.len());
+            prop_assert_eq!(sealed.is_unnumbered(), !texts.is_empty());
+            sealed.number(1 << 40);
+            prop_assert!(!sealed.is_unnumbered());
 
-            let envelope = Envelope::open(&sealed.bytes).unwrap();
+            let element = Bytes::from(sealed.bytes);
+            let envelope = Envelope::open(&element).unwrap();
             prop_assert_eq!((envelope.sealed_at, envelope.messages as usize), (12, texts.len()));
             let tuples: Vec<_> = row::tuples(&envelope.rows).collect();
             prop_assert_eq!(tuples.len(), texts.len());
             for (number, (tuple, text)) in (0_i64..).zip(tuples.into_iter().zip(&texts)) {
                 let tuple = row::Tuple::read(tuple).unwrap();
-                prop_assert_eq!(tuple.created_at, number);
+                prop_assert_eq!((tuple.id, tuple.created_at), ((1 << 40) + number, number));
                 prop_assert_eq!((tuple.peer_connection_id, tuple.audit), (7, false));
                 prop_assert_eq!(tuple.node_id, (number % 2 == 0).then_some(number));
                 prop_assert_eq!(tuple.msg, Some(text.as_bytes()));
@@ -212,8 +235,8 @@ mod tests {
             prop_assert_eq!(envelope.peers.first(), Some(&b','));
 
             // Cut anywhere, it is refused.
-            for end in 0..sealed.bytes.len() {
-                prop_assert!(Envelope::open(&sealed.bytes.slice(..end)).is_err());
+            for end in 0..element.len() {
+                prop_assert!(Envelope::open(&element.slice(..end)).is_err());
             }
         }
     }

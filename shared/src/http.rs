@@ -10,6 +10,7 @@ mod page;
 mod params;
 mod problem;
 mod server;
+mod socket;
 
 use std::{fmt::Display, future::Future, pin::Pin, sync::Arc, time::Instant};
 
@@ -30,8 +31,9 @@ pub use self::{
     params::{Cursor, Id, Natural, Number, Time},
     problem::{Error, Result},
     server::{HEADER_TIMEOUT, IDLE_TIMEOUT, bind, default_bind, default_port, retry_accept, serve},
+    socket::{Socket, is_upgrade, upgrade},
 };
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, service::TaskTracker};
 
 /// An answer whose body is in memory.
 pub type Response = hyper::Response<Full<Bytes>>;
@@ -40,6 +42,7 @@ pub type Request = hyper::Request<hyper::body::Incoming>;
 
 type Handled = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 type Handler = Box<dyn Fn(Asked) -> Handled + Send + Sync>;
+type SocketHandler = Arc<dyn Fn(Socket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Measure = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 type Ready =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send + Sync>;
@@ -61,6 +64,7 @@ struct Endpoint {
     path: String,
     get: Option<Handler>,
     post: Option<Handler>,
+    socket: Option<SocketHandler>,
     /// Whether `get` answers with a list.
     lists: bool,
 }
@@ -71,6 +75,8 @@ impl Endpoint {
         let mut methods = Vec::new();
         if self.get.is_some() {
             methods.extend(["GET", "HEAD"]);
+        } else if self.socket.is_some() {
+            methods.push("GET");
         }
         if self.post.is_some() {
             methods.push("POST");
@@ -93,6 +99,7 @@ pub struct Routes {
     headers: Vec<(HeaderName, HeaderValue)>,
     ready: Option<Ready>,
     measure: Option<Measure>,
+    sockets: TaskTracker,
 }
 
 /// Whether every function answers this path.
@@ -117,6 +124,7 @@ impl Routes {
             headers: Vec::new(),
             ready: None,
             measure: None,
+            sockets: TaskTracker::new(),
         }
     }
 
@@ -248,6 +256,23 @@ impl Routes {
         self
     }
 
+    /// Upgrades `GET path` to a WebSocket, on which clients send what `M` describes; `handler` has
+    /// it until it ends. Without an upgrade the answer is 426.
+    ///
+    /// # Panics
+    /// As for [`get`](Self::get).
+    #[must_use]
+    pub fn socket<M, F, R>(mut self, path: &'static str, handler: F) -> Self
+    where
+        M: DeserializeOwned + JsonSchema,
+        F: Fn(Socket) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.operations.push(Operation::socket::<M>(path));
+        self.endpoint(path).socket = Some(Arc::new(move |socket| Box::pin(handler(socket))));
+        self
+    }
+
     /// What is answered at `path`, nothing yet where it is new.
     #[expect(clippy::panic, reason = "a mistake in a main.rs, not in any input")]
     fn endpoint(&mut self, path: &str) -> &mut Endpoint {
@@ -256,7 +281,8 @@ impl Routes {
             if let Err(error) = self.places.insert(path, self.endpoints.len()) {
                 panic!("route {path}: {error}");
             }
-            self.endpoints.push(Endpoint { path: path.to_owned(), get: None, post: None, lists: false });
+            let endpoint = Endpoint { path: path.to_owned(), get: None, post: None, socket: None, lists: false };
+            self.endpoints.push(endpoint);
             self.endpoints.len() - 1
         });
         &mut self.endpoints[index]
@@ -275,6 +301,7 @@ impl Routes {
         let mut response = match self.dispatch(&head, body).await {
             Ok(Reply::Answer(answer)) => answer.into_response(&head.uri, &head.headers),
             Ok(Reply::Options(allowed)) => options(&allowed),
+            Ok(Reply::Upgrade(response)) => response,
             Err(error) => {
                 error.log(path, &request_id);
                 error.into_response()
@@ -319,6 +346,11 @@ impl Routes {
         }
         let place = self.places.at(path).map_err(|_| Error::NotFound("path"))?;
         let endpoint = &self.endpoints[*place.value];
+        if let Some(handler) = &endpoint.socket
+            && head.method == Method::GET
+        {
+            return self.upgrade(head, handler).map(Reply::Upgrade);
+        }
         let handler = match head.method {
             Method::GET | Method::HEAD => endpoint.get.as_ref(),
             Method::POST => endpoint.post.as_ref(),
@@ -342,6 +374,28 @@ impl Routes {
             Bytes::new()
         };
         handler(Asked { query, body, format, most_bytes: self.most_bytes }).await.map(Reply::Answer)
+    }
+
+    fn upgrade(
+        &self,
+        head: &hyper::http::request::Parts,
+        handler: &SocketHandler,
+    ) -> Result<Response> {
+        let mut request = hyper::Request::from_parts(head.clone(), ());
+        if !is_upgrade(&request) {
+            return Err(Error::UpgradeRequired);
+        }
+        let room = self.guards.admit(&head.headers)?;
+        let (response, socket) =
+            upgrade(&mut request).map_err(|error| Error::BadHandshake(error.to_string()))?;
+        let handler = Arc::clone(handler);
+        self.sockets.spawn(async move {
+            if let Some(socket) = socket.await {
+                handler(socket).await;
+            }
+            drop(room);
+        });
+        Ok(response)
     }
 
     async fn common(&self, path: &str) -> Result<Answer> {
@@ -375,6 +429,8 @@ enum Reply {
     Answer(Answer),
     /// The methods of a path.
     Options(String),
+    /// To a WebSocket.
+    Upgrade(Response),
 }
 
 /// The query without `format`, and the format that it or `Accept` asks for.

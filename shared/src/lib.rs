@@ -2,6 +2,7 @@
 //! a [`message`] off the wire becomes a [`row`], rows travel in an [`envelope`] through the
 //! [`queue`] to the [`db`], and are asked for over [`http`].
 
+pub mod cache;
 pub mod config;
 pub mod db;
 pub mod envelope;

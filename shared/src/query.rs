@@ -10,6 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::db::Plans;
 use crate::{
     config,
     db::{Pool, QueryError, Row, ToSql, Url},
@@ -71,8 +72,8 @@ pub struct Query {
 }
 
 impl Query {
-    fn new(name: &str, config: &Config) -> anyhow::Result<Self> {
-        let pool = |url| Pool::new(url, name, config.db_pool_size.get(), STATEMENT_TIMEOUT);
+    fn new(name: &str, config: &Config, plans: Plans) -> anyhow::Result<Self> {
+        let pool = |url| Pool::new(url, name, config.db_pool_size.get(), STATEMENT_TIMEOUT, plans);
         let writing = pool(&config.database_url)?;
         let reading = match &config.database_read_url {
             Some(url) => pool(url)?,
@@ -106,17 +107,19 @@ impl Query {
     }
 }
 
-/// Runs the query function `name`, to which `routes` adds its own routes.
+/// Runs the query function `name`, to which `routes` adds its own routes, with statements planned
+/// as `plans` says.
 ///
 /// # Errors
 /// The settings cannot be used, or the address cannot be had.
 pub async fn serve(
     name: &'static str,
     config: Config,
+    plans: Plans,
     shutdown: Shutdown,
     routes: impl FnOnce(Routes, Query) -> Routes,
 ) -> anyhow::Result<()> {
-    let query = Query::new(name, &config)?;
+    let query = Query::new(name, &config, plans)?;
     let reading = query.reading.clone();
     let guards = Guards::new(
         config.api_tokens,

@@ -4,78 +4,55 @@
 //! [`ack`](Consumer::ack)nowledges after its commit. What a consumer claimed and never
 //! acknowledged is [`rescue`](Consumer::rescue)d by another once its claim has expired.
 //!
+//! While somebody [`follow`](Follower::follow)s, what was acknowledged is kept for them.
+//!
 //! All keys of a shard carry one hash tag, so that they share a slot of a Redis Cluster:
 //! `{<prefix>:<shard>}:queue` (list), `:doorbell` (list of at most one element, which wakes a
 //! waiting consumer), `:claim:<id>` (list), `:claims` (sorted set of claim ids by the time at
-//! which they expire), `:size` (hash of bytes and messages in the queue and in claims) and
-//! `:unreadable` (list).
+//! which they expire), `:order` (list of claim ids in the order in which they were claimed),
+//! `:size` (hash of bytes and messages in the queue and in claims) and `:unreadable` (list);
+//! for who follows see [`Follower`].
+
+mod connection;
+mod follower;
 
 use std::{
-    fmt,
     num::NonZeroU16,
-    str::FromStr,
+    ops::Range,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use redis::{AsyncConnectionConfig, Client, Script, aio::MultiplexedConnection};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use redis::Script;
 use uuid::Uuid;
 
+use self::connection::WAIT;
+pub(crate) use self::connection::{Connection, with_clock};
+pub use self::{
+    connection::Url,
+    follower::{Followed, Follower, Mark},
+};
 use crate::envelope::Sealed;
 
 /// What went wrong in Redis or on the way to it.
 pub type Error = redis::RedisError;
 
-/// How long Redis may take for an answer or a connection.
-const TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a consumer listens for the doorbell before it looks around.
-const WAIT: Duration = Duration::from_secs(1);
 /// A claim that was not renewed for this long is another consumer's to rescue.
 const CLAIM_EXPIRY_MS: u64 = 15_000;
 /// How often a consumer should renew its claim while it stores.
 pub const CLAIM_RENEWAL: Duration = Duration::from_secs(5);
 /// Envelopes claimed at once, which share a transaction.
 const CLAIM_MOST: usize = 32;
-/// Ids reserved at once.
+/// Ids of connections reserved at once.
 pub const ID_BLOCK: u32 = 16_384;
-
-/// `REDIS_URL`: `redis://` or, verified against the system's roots, `rediss://`.
-#[derive(Clone)]
-pub struct Url(Client);
-
-impl FromStr for Url {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Client::open(text).map(Self).map_err(|error| format!("not a Redis URL: {error}"))
-    }
-}
-
-impl<'de> Deserialize<'de> for Url {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
-
-/// Only the address; never the password.
-impl fmt::Display for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.0.get_connection_info().addr(), f)
-    }
-}
-
-impl fmt::Debug for Url {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Url {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+/// Ids of rows reserved at once.
+const ROW_ID_BLOCK: u32 = 65_536;
+/// Ids that were reserved longer ago are not given to rows any more: a node that comes back, 10 s
+/// later at the earliest, then gets greater ids than before, whichever process it comes to.
+const ROW_ID_AGE: Duration = Duration::from_secs(5);
+/// What was acknowledged waits for followers within these bounds, a shard; then they are left behind.
+const FOLLOWED_BYTES: usize = 64 << 20;
+const FOLLOWED_S: usize = 60;
 
 /// The default of `QUEUE_PREFIX`, with which all keys begin.
 #[must_use]
@@ -89,66 +66,18 @@ pub fn default_shards() -> NonZeroU16 {
     NonZeroU16::MIN
 }
 
-/// A connection that is opened when it is needed, and anew after it broke.
-struct Connection {
-    client: Client,
-    open: Option<MultiplexedConnection>,
-    /// Redis' clock in milliseconds at a moment of ours: the clocks of those who connect differ.
-    clock: Option<(Instant, u64)>,
-}
-
-impl Connection {
-    fn new(url: &Url) -> Self {
-        Self { client: url.0.clone(), open: None, clock: None }
-    }
-
-    async fn get(&mut self) -> Result<&mut MultiplexedConnection, Error> {
-        let open = if let Some(open) = self.open.take() {
-            open
-        } else {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(TIMEOUT))
-                // Blocking commands wait for WAIT before they answer.
-                .set_response_timeout(Some(TIMEOUT + WAIT));
-            self.client.get_multiplexed_async_connection_with_config(&config).await?
-        };
-        Ok(self.open.insert(open))
-    }
-
-    /// Redis' clock in milliseconds since 1970.
-    async fn now_ms(&mut self) -> Result<u64, Error> {
-        let (moment, then) = if let Some(known) = self.clock {
-            known
-        } else {
-            let moment = Instant::now();
-            let connection = self.get().await?;
-            let result = redis::cmd("TIME").query_async::<(u64, u64)>(connection).await;
-            let (seconds, micros) = self.checked(result)?;
-            *self.clock.insert((moment, seconds * 1000 + micros / 1000))
-        };
-        Ok(then + u64::try_from(moment.elapsed().as_millis()).unwrap_or(0))
-    }
-
-    /// Passes `result` on; a broken connection is given up.
-    fn checked<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        if result.as_ref().is_err_and(|error| {
-            error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error()
-        }) {
-            self.open = None;
-            self.clock = None;
-        }
-        result
-    }
-}
-
 /// The keys of one shard.
 struct Keys {
     queue: String,
     doorbell: String,
     claims: String,
     claim: String,
+    order: String,
     size: String,
     unreadable: String,
+    acked: String,
+    acked_order: String,
+    follower: String,
 }
 
 impl Keys {
@@ -159,23 +88,22 @@ impl Keys {
             doorbell: key("doorbell"),
             claims: key("claims"),
             claim: key("claim:"),
+            order: key("order"),
             size: key("size"),
             unreadable: key("unreadable"),
+            acked: key("acked:"),
+            acked_order: key("acked-order"),
+            follower: key("follower"),
         }
     }
 
     fn claim(&self, id: &str) -> String {
         format!("{}{id}", self.claim)
     }
-}
 
-/// A script that knows Redis' clock, in milliseconds, as `now`.
-fn with_clock(script: &str) -> Script {
-    Script::new(&format!(
-        "local t = redis.call('TIME')
-         local now = t[1] * 1000 + math.floor(t[2] / 1000)
-         {script}"
-    ))
+    fn acked(&self, id: &str) -> String {
+        format!("{}{id}", self.acked)
+    }
 }
 
 /// ws-ingest's end of one shard.
@@ -187,6 +115,8 @@ pub struct Producer {
     /// Bytes in the shard after the last push.
     bytes: u64,
     reserve: Script,
+    /// For rows, reserved at this moment.
+    row_ids: (Range<i64>, Instant),
 }
 
 /// What became of a push.
@@ -218,15 +148,19 @@ impl Producer {
                  redis.call('SET', KEYS[1], string.format('%.0f', first + ARGV[1]))
                  return first",
             ),
+            row_ids: (0..0, Instant::now()),
         }
     }
 
-    /// Appends `envelope` to the queue. After an error it may be in the queue all the same;
+    /// Numbers the rows of `envelope`, and appends it to the queue. After an error it may be in the queue all the same;
     /// pushing it again does no harm, since its id is stored once.
     ///
     /// # Errors
     /// Redis did not answer, or refused.
-    pub async fn push(&mut self, envelope: &Sealed) -> Result<Pushed, Error> {
+    pub async fn push(&mut self, envelope: &mut Sealed) -> Result<Pushed, Error> {
+        if envelope.is_unnumbered() {
+            envelope.number(self.row_ids(envelope.messages).await?);
+        }
         let length = envelope.bytes.len() as u64;
         let connection = self.connection.get().await?;
         if self.bytes + length > self.most_bytes {
@@ -271,13 +205,27 @@ impl Producer {
         Ok(Pushed::Queued)
     }
 
-    /// Reserves [`ID_BLOCK`] ids that nobody else gets: the first of them.
+    /// The first of so many ids for rows, greater than all that were given before.
+    async fn row_ids(&mut self, rows: u32) -> Result<i64, Error> {
+        let wanted = i64::from(rows);
+        let (ids, reserved_at) = &self.row_ids;
+        if ids.end - ids.start < wanted || reserved_at.elapsed() > ROW_ID_AGE {
+            let block = rows.max(ROW_ID_BLOCK);
+            let first = self.reserve_ids(block).await?;
+            self.row_ids = (first..first + i64::from(block), Instant::now());
+        }
+        let first = self.row_ids.0.start;
+        self.row_ids.0.start += wanted;
+        Ok(first)
+    }
+
+    /// Reserves `count` ids that nobody else gets: the first of them.
     ///
     /// # Errors
     /// Redis did not answer, or refused.
-    pub async fn reserve_ids(&mut self) -> Result<i64, Error> {
+    pub async fn reserve_ids(&mut self, count: u32) -> Result<i64, Error> {
         let mut call = self.reserve.key(&self.ids);
-        call.arg(ID_BLOCK);
+        call.arg(count);
         let connection = self.connection.get().await?;
         let result = call.invoke_async(connection).await;
         self.connection.checked(result)
@@ -330,9 +278,33 @@ impl Consumer {
             keys: Keys::new(prefix, shard),
             unsure: None,
             ack: Script::new(
-                // `-ARGV[2]` would turn 0 into -0, which Redis refuses.
+                // Those that were claimed before and are not stored yet go with it, since followers
+                // see what is stored in the order of claims. `-ARGV[2]` would turn 0 into -0,
+                // which Redis refuses.
                 "redis.call('ZREM', KEYS[3], ARGV[1])
-                 if redis.call('UNLINK', KEYS[1]) == 0 then return 0 end
+                 local group = ARGV[1] .. ' ' .. ARGV[2]
+                 for _, id in ipairs(redis.call('LRANGE', KEYS[4], 0, -1)) do
+                     if id == ARGV[1] then break end
+                     group = group .. ' ' .. id
+                 end
+                 redis.call('LREM', KEYS[4], 1, ARGV[1])
+                 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+                 if redis.call('EXISTS', KEYS[5]) == 0 then
+                     redis.call('UNLINK', KEYS[1])
+                 else
+                     local waiting = ARGV[2] + 0
+                     for _, other in ipairs(redis.call('LRANGE', KEYS[6], 0, -1)) do
+                         waiting = waiting + string.match(other, ' (%d+)')
+                     end
+                     if waiting > tonumber(ARGV[4]) then
+                         redis.call('UNLINK', KEYS[1], KEYS[5])
+                     else
+                         redis.call('RENAME', KEYS[1], KEYS[7])
+                         redis.call('EXPIRE', KEYS[7], ARGV[5])
+                         redis.call('RPUSH', KEYS[6], group)
+                         redis.call('EXPIRE', KEYS[6], ARGV[5])
+                     end
+                 end
                  redis.call('HINCRBY', KEYS[2], 'bytes', 0 - ARGV[2])
                  redis.call('HINCRBY', KEYS[2], 'messages', 0 - ARGV[3])
                  return 1",
@@ -342,6 +314,7 @@ impl Consumer {
                 "local expires = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '0')
                  if ARGV[2] == 'expired' and expires > now then return 0 end
                  redis.call('ZREM', KEYS[1], ARGV[1])
+                 redis.call('LREM', KEYS[4], 1, ARGV[1])
                  local moved = redis.call('LLEN', KEYS[2])
                  for _ = 1, moved do redis.call('LMOVE', KEYS[2], KEYS[3], 'RIGHT', 'LEFT') end
                  return moved",
@@ -386,6 +359,7 @@ impl Consumer {
         let claim = self.keys.claim(&id);
         let mut call = redis::pipe();
         call.atomic().cmd("ZADD").arg(&self.keys.claims).arg(expiry).arg(&id).ignore();
+        call.cmd("RPUSH").arg(&self.keys.order).arg(&id).ignore();
         for _ in 0..CLAIM_MOST {
             call.cmd("LMOVE").arg(&self.keys.queue).arg(&claim).arg("LEFT").arg("RIGHT");
         }
@@ -429,7 +403,9 @@ impl Consumer {
     pub async fn ack(&mut self, claim: &Claim, messages: u64) -> Result<(), Error> {
         let bytes: usize = claim.elements.iter().map(Bytes::len).sum();
         let mut call = self.ack.key(self.keys.claim(&claim.id));
-        call.key(&self.keys.size).key(&self.keys.claims).arg(&claim.id).arg(bytes).arg(messages);
+        call.key(&self.keys.size).key(&self.keys.claims).key(&self.keys.order);
+        call.key(&self.keys.follower).key(&self.keys.acked_order).key(self.keys.acked(&claim.id));
+        call.arg(&claim.id).arg(bytes).arg(messages).arg(FOLLOWED_BYTES).arg(FOLLOWED_S);
         let connection = self.connection.get().await?;
         let result = call.invoke_async(connection).await;
         self.connection.checked(result)
@@ -461,7 +437,7 @@ impl Consumer {
     /// The number of envelopes put back.
     async fn give_back(&mut self, id: &str, when: &str) -> Result<u64, Error> {
         let mut call = self.rescue.key(&self.keys.claims);
-        call.key(self.keys.claim(id)).key(&self.keys.queue).arg(id).arg(when);
+        call.key(self.keys.claim(id)).key(&self.keys.queue).key(&self.keys.order).arg(id).arg(when);
         let connection = self.connection.get().await?;
         let result = call.invoke_async(connection).await;
         self.connection.checked(result)

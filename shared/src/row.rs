@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::message::{Identity, Logs};
 
-/// The columns of `tetcore_logs` that a [`Log`] fills, in its order. PostgreSQL makes `id`.
-pub const LOG_COLUMNS: &str = "created_at, peer_connection_id, node_id, audit, msg, logs";
+/// The columns of `tetcore_logs` that a [`Log`] fills, in its order.
+pub const LOG_COLUMNS: &str = "id, created_at, peer_connection_id, node_id, audit, msg, logs";
 /// The columns of `ingest_rejects` that a [`Rejected`] fills, in its order.
 pub const REJECT_COLUMNS: &str =
     "created_at, reason, ip_addr, peer_connection_id, stored, size, sample";
@@ -30,6 +30,8 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// The first byte of a binary `jsonb`: its version.
 const JSONB_VERSION: u8 = 1;
 const HOUR_US: i64 = 3_600_000_000;
+/// Where the `id` stands in a [`Log`]'s tuple: behind the number of fields and its own length.
+const ID: std::ops::Range<usize> = 6..14;
 /// How much of a message's type is counted by, in characters.
 const COUNTED_MSG: usize = 256;
 /// The types of PostgreSQL's arrays' elements.
@@ -55,9 +57,10 @@ pub struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Appends the row as a COPY tuple.
+    /// Appends the row as a COPY tuple, whose `id` is still to be set: see [`number`].
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&6_u16.to_be_bytes());
+        out.extend_from_slice(&7_u16.to_be_bytes());
+        field(out, &[0; 8]);
         timestamp(out, self.created_at);
         field(out, &self.peer_connection_id.to_be_bytes());
         optional(out, self.node_id.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
@@ -72,6 +75,8 @@ impl Log<'_> {
 /// What is read of a [`Log`]'s tuple when it is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Tuple<'a> {
+    /// Greater than those of all rows that the same connection sent before.
+    pub id: i64,
     /// Microseconds since 1970.
     pub created_at: i64,
     /// The connection's row in `peer_connections`.
@@ -91,6 +96,7 @@ impl<'a> Tuple<'a> {
     #[must_use]
     pub fn read(tuple: &'a [u8]) -> Option<Self> {
         let mut fields = fields(tuple);
+        let id = i64::from_be_bytes(fields.next()??.try_into().ok()?);
         let created_at = read_timestamp(fields.next()??)?;
         let peer_connection_id = i64::from_be_bytes(fields.next()??.try_into().ok()?);
         let node_id = match fields.next()? {
@@ -100,7 +106,7 @@ impl<'a> Tuple<'a> {
         let audit = fields.next()?? != [0];
         let msg = fields.next()?;
         let logs = fields.next()??.get(1..)?;
-        Some(Self { created_at, peer_connection_id, node_id, audit, msg, logs })
+        Some(Self { id, created_at, peer_connection_id, node_id, audit, msg, logs })
     }
 
     /// The beginning of the hour that it was created in, in microseconds since 1970.
@@ -252,16 +258,36 @@ pub fn count_shard(node_id: i64) -> i16 {
 /// The single tuples of concatenated ones; ends early where the bytes do not add up.
 pub fn tuples(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
-        let fields = u16::from_be_bytes(*bytes.first_chunk()?);
-        let mut end = 2;
-        for _ in 0..fields {
-            let length = i32::from_be_bytes(*bytes.get(end..)?.first_chunk()?);
-            end += 4 + usize::try_from(length).unwrap_or(0);
-        }
-        let (tuple, rest) = bytes.split_at_checked(end)?;
+        let (tuple, rest) = bytes.split_at_checked(tuple_length(bytes)?)?;
         bytes = rest;
         Some(tuple)
     })
+}
+
+/// Gives the rows in concatenated tuples of [`Log::encode`] the ids from `first` on.
+pub fn number(mut tuples: &mut [u8], first: i64) {
+    for id in first.. {
+        let Some((tuple, rest)) =
+            tuple_length(tuples).and_then(|length| tuples.split_at_mut_checked(length))
+        else {
+            return;
+        };
+        if let Some(place) = tuple.get_mut(ID) {
+            place.copy_from_slice(&id.to_be_bytes());
+        }
+        tuples = rest;
+    }
+}
+
+/// The length of the first tuple.
+fn tuple_length(bytes: &[u8]) -> Option<usize> {
+    let fields = u16::from_be_bytes(*bytes.first_chunk()?);
+    let mut end = 2;
+    for _ in 0..fields {
+        let length = i32::from_be_bytes(*bytes.get(end..)?.first_chunk()?);
+        end += 4 + usize::try_from(length).unwrap_or(0);
+    }
+    Some(end)
 }
 
 /// The fields of one tuple, as [`tuples`] yields it.

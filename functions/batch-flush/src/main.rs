@@ -86,7 +86,8 @@ async fn flush(config: Config, once: bool, shutdown: Shutdown) -> anyhow::Result
         return Ok(());
     }
 
-    let pool = db::Pool::new(&config.database_url, env!("CARGO_PKG_NAME"), 1, STATEMENT_TIMEOUT)?;
+    let (url, name) = (&config.database_url, env!("CARGO_PKG_NAME"));
+    let pool = db::Pool::new(url, name, 1, STATEMENT_TIMEOUT, db::Plans::Generic)?;
     let shards = (0..config.queue_shards.get()).map(consumer).collect();
     let gauges = Arc::new(Gauges::new(counts, pool, shards, in_hand));
     let measured = Arc::clone(&gauges);

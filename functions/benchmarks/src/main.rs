@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use shared::{
     http::{self, Id},
-    query::{self, Query},
+    query::{self, Plans, Query},
     service,
 };
 
@@ -22,7 +22,7 @@ async fn must_exist(query: &Query, benchmark: Id) -> http::Result<()> {
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Generic, shutdown, |routes, query| {
             let [runs, new_run, events, new_event, targets] =
                 std::array::from_fn(|_| query.clone());
             routes

@@ -1,5 +1,6 @@
 //! The targets of the tracing messages within a benchmark's time.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -41,9 +42,10 @@ async fn page(
     after: Option<String>,
     rows: i64,
 ) -> http::Result<Vec<Target>> {
-    let rows = query.rows(include_str!("targets.sql"), &[&benchmark.0, &after, &rows]).await?;
-    if rows.is_empty() {
-        crate::must_exist(&query, benchmark).await?;
-    }
+    let span = query.rows(include_str!("span.sql"), &[&benchmark.0]).await?;
+    let span = span.first().ok_or(http::Error::NotFound("benchmark"))?;
+    let [first, last] = ["first", "last"].map(|name| span.get::<_, DateTime<Utc>>(name));
+    // Apart from the one before, so that partitions of another time are not looked at.
+    let rows = query.rows(include_str!("targets.sql"), &[&first, &last, &after, &rows]).await?;
     Ok(rows.iter().map(|row| Target { target: row.get("target") }).collect())
 }

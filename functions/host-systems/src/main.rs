@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     db::Row,
     http::{self, Id, Natural, Number, Page},
-    query::{self, Query},
+    query::{self, Plans, Query},
     service,
 };
 
@@ -91,7 +91,7 @@ async fn add(query: Query, host: NewHostSystem) -> http::Result<HostSystem> {
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             let reading = query.clone();
             routes
                 .list("/host_systems", move |params| list(reading.clone(), params))

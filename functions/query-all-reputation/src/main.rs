@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use shared::{
-    query::{self, reports::Reports},
+    query::{self, Plans, reports::Reports},
     service,
 };
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
-            let reports = Reports::new(query, include_str!("reports.sql"));
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
+            let reports = Reports::of_all(query);
             routes.list("/reputation", move |params| reports.clone().answer(params))
         })
     })

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use shared::{
     db::Row,
     http,
-    query::{self, Query},
+    query::{self, Plans, Query},
     service,
 };
 
@@ -76,7 +76,7 @@ fn description() -> http::Result<Box<RawValue>> {
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             routes
                 .get("/stats/db", move |Relations {}| relations(query.clone()))
                 .get("/stats/version", |Versions {}| async { Ok(VERSION) })

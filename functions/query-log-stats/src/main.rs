@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     db::Row,
     http::{self, Number, Page},
-    query::{self, Query},
+    query::{self, Plans, Query},
     row::node_id,
     service,
 };
@@ -62,7 +62,7 @@ async fn page(
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             routes.list("/nodes/log_stats", move |params| log_stats(query.clone(), params))
         })
     })

@@ -1,21 +1,23 @@
 //! `GET /nodes/logs`: what one node sent, newest first.
 
-use std::process::ExitCode;
+mod spans;
 
-use chrono::{DateTime, Utc};
+use std::{process::ExitCode, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
     db::Row,
     http::{self, Cursor, Number, Page, Time},
-    query::{self, Query},
+    query::{self, Plans, Query},
     row::node_id,
     service,
 };
+use tokio::sync::OnceCell;
 
-/// Where few messages are of the `target` that is asked for, each look goes so many times further.
-const CANDIDATES_GROW: i64 = 8;
+use crate::spans::{Span, pieces};
 
 /// What one node sent, newest first.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -69,57 +71,76 @@ impl TryFrom<&Row> for Entry {
 
 fn logs(query: Query, params: Params) -> Page<Entry, Cursor> {
     let key = |entry: &Entry| Cursor { time: entry.created_at.0, id: entry.id };
+    let spans = Arc::new(OnceCell::new());
     Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
-        page(query.clone(), params.clone(), after, rows)
+        page(query.clone(), params.clone(), Arc::clone(&spans), after, rows)
     })
 }
 
-/// Looks at few partitions first, and at more of them while rows are wanting.
+/// Looks where messages are, by what was counted, until it has `rows` of them.
 async fn page(
     query: Query,
     params: Params,
-    mut after: Option<Cursor>,
+    spans: Arc<OnceCell<Vec<Span>>>,
+    after: Option<Cursor>,
     rows: i64,
 ) -> http::Result<Vec<Entry>> {
     let Params { peer_id, msg, target, start_time, end_time, .. } = params;
     let node = node_id(&peer_id);
-    let start = start_time.map(|time| time.0);
+    let spans = spans
+        .get_or_try_init(|| async {
+            let counted = query.rows(include_str!("spans.sql"), &[&node, &msg]).await?;
+            Ok::<_, http::Error>(counted.iter().map(Span::from).collect())
+        })
+        .await?;
+    let since = start_time.map_or(DateTime::<Utc>::MIN_UTC, |time| time.0);
     let end = end_time.map_or_else(Utc::now, |time| time.0);
-    let mut entries = Vec::new();
-    // Of how many messages these rows may be the ones that are asked for.
-    let mut candidates = rows;
-    loop {
-        let to = after.map_or(end, |after| after.time.min(end));
-        let sql = include_str!("since.sql");
-        let counted = query.rows(sql, &[&node, &msg, &to, &candidates]).await?;
-        let Some(counted) = counted.first() else {
-            return Ok(entries);
-        };
-        let since: Option<DateTime<Utc>> = counted.get("since");
-        let from = since.max(start);
+    let until = after.map_or(end, |after| after.time.min(end)) + TimeDelta::microseconds(1);
+    let (time, id) = after.map(|after| (after.time, after.id)).unzip();
 
-        let (time, id) = after.map(|after| (after.time, after.id)).unzip();
+    let mut entries = Vec::new();
+    for piece in pieces(spans.clone(), since, until, rows) {
+        let bounds = [piece.since, piece.until].map(|time| Some(time).filter(is_storable));
         let wanting = rows - i64::try_from(entries.len()).unwrap_or(rows);
-        let sql = include_str!("logs.sql");
+        let sql = sql(msg.is_some(), target.is_some(), after.is_some());
+        let [from, to] = bounds;
         let found =
-            query.rows(sql, &[&node, &msg, &target, &from, &to, &time, &id, &wanting]).await?;
+            query.rows(&sql, &[&node, &msg, &target, &from, &to, &time, &id, &wanting]).await?;
         for row in &found {
             entries.push(Entry::try_from(row)?);
         }
-        let is_all = counted.get("is_all") || from == start;
-        match from {
-            Some(from) if !is_all && found.len() < usize::try_from(wanting).unwrap_or(0) => {
-                after = Some(Cursor { time: from, id: i64::MIN });
-                candidates = candidates.saturating_mul(CANDIDATES_GROW);
-            }
-            _ => return Ok(entries),
+        if found.len() >= usize::try_from(wanting).unwrap_or(0) {
+            break;
         }
     }
+    Ok(entries)
+}
+
+/// `logs.sql` with the filters that are given.
+fn sql(msg: bool, target: bool, after: bool) -> String {
+    // The beginning of msg is in the index, where other types are passed over without a look at
+    // their rows.
+    let msg = if msg { "left(msg, 64) = left($2, 64) AND msg = $2" } else { "$2::text IS NULL" };
+    let target = if target { "logs ->> 'target' = $3" } else { "$3::text IS NULL" };
+    let after = if after {
+        "(created_at, id) < ($6, $7)"
+    } else {
+        "$6::timestamptz IS NULL AND $7::bigint IS NULL"
+    };
+    include_str!("logs.sql")
+        .replace("{msg}", msg)
+        .replace("{target}", target)
+        .replace("{after}", after)
+}
+
+/// Whether PostgreSQL has such a time.
+fn is_storable(time: &DateTime<Utc>) -> bool {
+    *time > DateTime::<Utc>::MIN_UTC && *time < DateTime::<Utc>::MAX_UTC
 }
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Generic, shutdown, |routes, query| {
             routes.list("/nodes/logs", move |params| logs(query.clone(), params))
         })
     })

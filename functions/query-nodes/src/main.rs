@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     db::Row,
     http::{self, Cursor, Number, Page, Time},
-    query::{self, Query},
+    query::{self, Plans, Query},
     service,
 };
 
@@ -83,7 +83,7 @@ async fn page(
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             routes.list("/nodes", move |params| nodes(query.clone(), params))
         })
     })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     db::Row,
     http::{self, Cursor, Number, Page, Time},
-    query::{self, Query},
+    query::{self, Plans, Query},
     row::node_id,
     service,
 };
@@ -74,7 +74,7 @@ async fn page(
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
-        query::serve(env!("CARGO_PKG_NAME"), config, shutdown, |routes, query| {
+        query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             routes.list("/reputation/{peer_id}", move |params| reputation(query.clone(), params))
         })
     })

@@ -265,12 +265,12 @@ impl Buffer {
 
     /// Hands a lane's envelopes to Redis, one after the other, however often it takes.
     pub async fn push(self: Arc<Self>, mut producer: Producer, mut outlet: SealedQueue) {
-        while let Some(envelope) = outlet.recv().await {
+        while let Some(mut envelope) = outlet.recv().await {
             self.note_progress();
             let mut pause = RETRY_FIRST;
             let mut complained = false;
             loop {
-                let reason = match producer.push(&envelope).await {
+                let reason = match producer.push(&mut envelope).await {
                     Ok(Pushed::Queued) => break,
                     Ok(Pushed::Full) => "queue_full",
                     Err(error) => {

@@ -61,7 +61,7 @@ impl Ids {
     /// Keeps the stock filled, for ever.
     pub async fn reserve(&self, mut producer: Producer) {
         loop {
-            match producer.reserve_ids().await {
+            match producer.reserve_ids(ID_BLOCK).await {
                 Ok(first) => {
                     let block = first..first + i64::from(ID_BLOCK);
                     self.stock.lock().unwrap_or_else(PoisonError::into_inner).next = block;

@@ -15,7 +15,7 @@ use hyper::{Method, StatusCode, header, server::conn::http1, service::service_fn
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ppp::{HeaderResult, PartialResult as _, v1, v2};
 use shared::{
-    http::{self, HEADER_TIMEOUT, Request, Response, Routes},
+    http::{self, HEADER_TIMEOUT, Request, Response, Routes, Socket},
     service::{Shutdown, TaskTracker},
 };
 use tokio::{
@@ -188,7 +188,7 @@ impl Server {
 
     async fn answer(self: Arc<Self>, request: Request, peer: IpAddr) -> Response {
         let path = request.uri().path();
-        let wants_upgrade = fastwebsockets::upgrade::is_upgrade_request(&request);
+        let wants_upgrade = http::is_upgrade(&request);
         let audit = admission::audit(path, &self.config.ingest_tokens);
         match audit {
             _ if http::is_common(path) => Arc::clone(&self.routes).answer(request).await,
@@ -228,7 +228,7 @@ impl Server {
     }
 
     fn upgrade(&self, mut request: Request, admitted: Admitted, audit: bool) -> Response {
-        let (response, upgrade) = match fastwebsockets::upgrade::upgrade(&mut request) {
+        let (response, socket) = match http::upgrade(&mut request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
                 self.count_refusal("bad_handshake");
@@ -238,21 +238,11 @@ impl Server {
         let context = Arc::clone(&self.context);
         let lane = self.next_lane.fetch_add(1, Relaxed) % self.lanes;
         self.connections.spawn(async move {
-            let Ok(socket) = upgrade.await else {
-                return;
-            };
-            // Only the TCP stream is wanted: see `shared::ws`.
-            let upgraded = socket.into_inner().into_inner();
-            let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-                return tracing::error!("the upgraded stream is no TCP stream");
-            };
-            let stream = parts.io.into_inner();
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "nodelay");
+            if let Some(Socket { stream, early }) = socket.await {
+                connection::serve(&context, stream, &early, admitted, audit, lane).await;
             }
-            connection::serve(&context, stream, &parts.read_buf, admitted, audit, lane).await;
         });
-        response.map(|_| http_body_util::Full::default())
+        response
     }
 
     fn refuse(&self, refusal: Refusal) -> Response {

@@ -9,7 +9,7 @@ use hyper::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Error, Response, Result};
+use super::{Error, Response, Result, socket::offered_token};
 use crate::tokens::Tokens;
 
 /// How long a browser may remember the answer to a preflight, in seconds.
@@ -43,7 +43,9 @@ impl Guards {
     /// Room for a request, which must bring a token where one is asked for.
     pub(super) fn admit(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit> {
         if self.tokens.are_required()
-            && !bearer(headers).is_some_and(|token| self.tokens.contain(token))
+            && !bearer(headers)
+                .or_else(|| offered_token(headers))
+                .is_some_and(|token| self.tokens.contain(token))
         {
             return Err(Error::Unauthorized);
         }

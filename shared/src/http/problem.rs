@@ -57,6 +57,10 @@ pub enum Error {
     NotAcceptable,
     /// No token, or a wrong one.
     Unauthorized,
+    /// The path is for WebSockets.
+    UpgradeRequired,
+    /// The handshake of a WebSocket is wrong: how.
+    BadHandshake(String),
     /// As many requests are under way as may be.
     Busy,
     /// Something this function needs is away; trying again helps.
@@ -132,7 +136,9 @@ impl Error {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadParameter { .. } | Self::NotJson(_) => StatusCode::BAD_REQUEST,
+            Self::BadParameter { .. } | Self::NotJson(_) | Self::BadHandshake(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::BadBody { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -142,6 +148,7 @@ impl Error {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -165,6 +172,8 @@ impl Error {
                 "this answer comes as application/json, application/x-ndjson or text/csv".to_owned()
             }
             Self::Unauthorized => "expected `Authorization: Bearer` and a valid token".to_owned(),
+            Self::UpgradeRequired => "expected a WebSocket".to_owned(),
+            Self::BadHandshake(why) => format!("the handshake is wrong: {why}"),
             Self::Busy => "too many requests are under way; try again".to_owned(),
             Self::Unavailable(_) => {
                 "what this answer needs is away for a moment; try again".to_owned()
@@ -187,6 +196,7 @@ impl Error {
             Self::MethodNotAllowed(allowed) => {
                 (header::ALLOW, HeaderValue::from_str(allowed).ok()?)
             }
+            Self::UpgradeRequired => (header::UPGRADE, HeaderValue::from_static("websocket")),
             Self::Unauthorized => (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Self::Busy | Self::Unavailable(_) => {
                 (header::RETRY_AFTER, HeaderValue::from_static("1"))

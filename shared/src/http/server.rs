@@ -100,7 +100,12 @@ pub async fn serve(
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(GRACE, connections.wait()).await.is_err() {
+    routes.sockets.close();
+    let ended = async {
+        connections.wait().await;
+        routes.sockets.wait().await;
+    };
+    if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("requests were cut off");
     }
     Ok(())
@@ -114,7 +119,8 @@ async fn converse(stream: TcpStream, routes: Arc<Routes>, shutdown: Shutdown) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

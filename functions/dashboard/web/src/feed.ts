@@ -15,7 +15,7 @@ export interface Subscription {
 /** A message as the feed tells it. */
 export interface Entry {
   peer_id: string;
-  msg: string;
+  msg: string | null;
   created_at: string;
   logs: JsonObject;
 }

@@ -92,15 +92,19 @@ impl Trial {
     /// One run while nothing else goes on.
     async fn calm(&mut self) -> Result<Vec<Sample>> {
         let mut samples = Vec::new();
-        for index in 0..self.questions.len() {
-            self.refresh(index).await?;
-            let Self { questions, large, small, old, asked } = self;
-            let (question, name) = (&questions[index], questions[index].name());
+        let Self { questions, large, small, old, asked } = self;
+        for question in &*questions {
+            let name = question.name();
+            if question.fresh {
+                small.history.report().await?;
+                old.copy(large.history.report().await?).await?;
+            }
             *asked += REQUESTS;
             large.site.walk(question, &large.history).await?;
             let many = large.site.measure(question, &large.history, *asked).await?;
             small.site.walk(question, &small.history).await?;
             let few = small.site.measure(question, &small.history, *asked).await?;
+            eprintln!("query: {name}: {:.1} and {:.1} ms", many.median, few.median);
             samples.extend([
                 Sample::new(format!("{name}: median"), many.median, "ms")
                     .beside("1 M", few.median)
@@ -120,15 +124,15 @@ impl Trial {
     /// One run while messages come.
     async fn busy(&mut self) -> Result<Vec<Sample>> {
         let mut samples = Vec::new();
-        for index in 0..self.questions.len() {
-            if !self.questions[index].busy {
-                continue;
+        let Self { questions, large, asked, .. } = self;
+        for question in questions.iter().filter(|question| question.busy) {
+            let name = question.name();
+            if question.fresh {
+                large.history.report().await?;
             }
-            self.refresh(index).await?;
-            let Self { questions, large, asked, .. } = self;
-            let (question, name) = (&questions[index], questions[index].name());
             *asked += REQUESTS;
             let times = large.site.measure(question, &large.history, *asked).await?;
+            eprintln!("query: {name}: {:.1} ms", times.median);
             samples.extend([
                 Sample::new(format!("{name}, while messages come: median"), times.median, "ms"),
                 Sample::new(format!("{name}, while messages come: p99"), times.p99, "ms")
@@ -136,16 +140,6 @@ impl Trial {
             ]);
         }
         Ok(samples)
-    }
-
-    /// Has every node report once more, where the question is about the last minute.
-    async fn refresh(&mut self, question: usize) -> Result<()> {
-        if self.questions[question].fresh {
-            self.small.history.report().await?;
-            let since = self.large.history.report().await?;
-            self.old.copy(since).await?;
-        }
-        Ok(())
     }
 }
 

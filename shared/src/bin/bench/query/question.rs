@@ -175,6 +175,7 @@ fn stats() -> Vec<Question> {
     vec![
         stats("/stats/db", |history| history.relations).busy().old(old::sizes()),
         stats("/stats/version", |_| 1),
+        stats("/stats/openapi.json", |_| 1),
     ]
 }
 

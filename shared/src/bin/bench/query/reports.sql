@@ -3,7 +3,7 @@ INSERT INTO reputation_reports AS known (node_id, audit, reported_at, remote_ids
 SELECT DISTINCT ON (node_id, audit) node_id, audit, created_at, report.*
 FROM tetcore_logs
 CROSS JOIN read_reputations(logs) AS report
-WHERE node_id IS NOT NULL AND msg = 'system.network_state' AND created_at >= $1
+WHERE node_id IN (SELECT id FROM material.peer WHERE is_node) AND msg = 'system.network_state' AND created_at >= $1
 ORDER BY node_id, audit, created_at DESC
 ON CONFLICT (node_id, audit) DO UPDATE SET
     reported_at = excluded.reported_at,
