@@ -281,7 +281,13 @@ impl Routes {
             if let Err(error) = self.places.insert(path, self.endpoints.len()) {
                 panic!("route {path}: {error}");
             }
-            let endpoint = Endpoint { path: path.to_owned(), get: None, post: None, socket: None, lists: false };
+            let endpoint = Endpoint {
+                path: path.to_owned(),
+                get: None,
+                post: None,
+                socket: None,
+                lists: false,
+            };
             self.endpoints.push(endpoint);
             self.endpoints.len() - 1
         });
