@@ -5,6 +5,9 @@ const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 export const NONE = "–";
 
+/** The order of names: 2 comes before 10. */
+export const compareText = new Intl.Collator("en", { numeric: true }).compare;
+
 export function number(value: number | null | undefined): string {
   return value == null ? NONE : whole.format(value);
 }

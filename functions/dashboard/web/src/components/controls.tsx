@@ -3,9 +3,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { compareText, shortId } from "../format";
 import { useChanges, useResource } from "../hooks";
 import { network, type Member } from "../network";
-import { shortId } from "../format";
 import { setQuery, usePlace } from "../router";
 
 interface FieldProps {
@@ -74,7 +74,7 @@ export function NodeChoice({ members }: { members: Member[] }) {
   const chosen = usePlace().query.get("peer");
   const options = members
     .map(({ peer_id, name }): Option => [peer_id, name ? `${name} (${shortId(peer_id)})` : peer_id])
-    .sort(([, a], [, b]) => a.localeCompare(b, "en", { numeric: true }));
+    .sort(([, a], [, b]) => compareText(a, b));
   const first = options[0]?.[0];
   useEffect(() => {
     if (!chosen && first) setQuery({ peer: first });

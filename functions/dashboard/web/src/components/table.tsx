@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
+import { compareText } from "../format";
 import { setQuery, usePlace } from "../router";
 
 /** The height of each row in pixels, as in style.css. */
@@ -39,7 +40,7 @@ interface Props<T> {
 
 function compare(a: number | string | null, b: number | string | null): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? Infinity : -Infinity;
-  return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+  return typeof a === "number" && typeof b === "number" ? a - b : compareText(String(a), String(b));
 }
 
 export function sorted<T>(rows: T[], columns: Column<T>[], sort: string): T[] {

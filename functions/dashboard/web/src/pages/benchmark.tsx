@@ -2,14 +2,14 @@
 
 import { useMemo } from "preact/hooks";
 
-import { list, now, query, type Benchmark, type BenchmarkEvent, type Log } from "../api";
+import { list, query, type Benchmark, type BenchmarkEvent, type Log } from "../api";
 import { Choice, NodeChoice, Toolbar, useMembers, type Option } from "../components/controls";
 import { JsonView } from "../components/json";
 import { Facts, Panel } from "../components/panel";
 import { ProfileView } from "../components/profile-view";
 import { Data, Empty } from "../components/states";
 import type { Aggregate } from "../feed";
-import { asTime, dateTime, NONE, number, parseTime } from "../format";
+import { dateTime, NONE, number, parseTime } from "../format";
 import { useFirstPaint, useResource, useTitle } from "../hooks";
 import { Profile } from "../profile";
 import { usePlace } from "../router";
@@ -18,10 +18,10 @@ import { AGGREGATES, INTERVALS } from "./profiling";
 
 const MOST_MESSAGES = 20_000;
 
-/** Without an end of its own, a run lasts until its last event, or still goes on. */
+/** Without an end of its own, a run lasts until its last event, or still goes on: then its end is empty. */
 function times(run: Benchmark, events: BenchmarkEvent[]): { start: string; end: string } {
   const all = events.map(({ created_at }) => created_at);
-  return { start: run.ts_start ?? all[0] ?? run.created_at, end: run.ts_end ?? all.at(-1) ?? asTime(now()) };
+  return { start: run.ts_start ?? all[0] ?? run.created_at, end: run.ts_end ?? all.at(-1) ?? "" };
 }
 
 function Telemetry({ run, events }: { run: Benchmark; events: BenchmarkEvent[] }) {

@@ -5,7 +5,7 @@ import { Choice, Search, Tabs, Toolbar, useMembers, type Option } from "../compo
 import { Panel } from "../components/panel";
 import { Data, Empty } from "../components/states";
 import { Table, type Column } from "../components/table";
-import { dateTime, number, parseTime, shortId } from "../format";
+import { compareText, dateTime, number, parseTime, shortId } from "../format";
 import { useFirstPaint, useResource, useTitle } from "../hooks";
 import { nameOf } from "../network";
 import { nodeLink, usePlace } from "../router";
@@ -73,7 +73,7 @@ function Matrix({ rows }: { rows: Opinion[] }) {
   const told = new Map(rows.map((row) => [`${row.reporter} ${row.remote}`, row]));
   const mentions = new Map<string, number>();
   for (const { remote } of rows) mentions.set(remote, (mentions.get(remote) ?? 0) + 1);
-  const byLabel = (a: string, b: string): number => label(a).localeCompare(label(b), "en", { numeric: true });
+  const byLabel = (a: string, b: string): number => compareText(label(a), label(b));
   const reporters = [...new Set(rows.map(({ reporter }) => reporter))].sort(byLabel);
   const remotes = [...mentions.keys()].sort((a, b) => (mentions.get(b) ?? 0) - (mentions.get(a) ?? 0) || byLabel(a, b));
   const [shownRows, shownColumns] = [reporters.slice(0, MOST_ROWS), remotes.slice(0, MOST_COLUMNS).sort(byLabel)];
