@@ -192,7 +192,7 @@ impl Cache {
     /// See [`want`](Self::want). What was written and what was not is not known then.
     pub async fn append(
         &mut self,
-        chunks: &[(&Key, Vec<u8>)],
+        chunks: &[(Key, Vec<u8>)],
         seconds: u64,
     ) -> Result<Lead, Error> {
         for (key, chunk) in chunks {

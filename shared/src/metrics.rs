@@ -213,6 +213,43 @@ impl Flush {
     }
 }
 
+/// live-feed: from the cache to subscribers.
+#[derive(Clone)]
+pub struct Feed {
+    /// Open WebSocket connections.
+    pub subscribers: IntGauge,
+    /// Subscriptions of all connections.
+    pub subscriptions: IntGauge,
+    /// Messages that were sent to subscribers.
+    pub delivered: IntCounter,
+    /// Connections that were closed, by reason.
+    pub closed: IntCounterVec,
+    /// 1 where this instance fills the cache.
+    pub leading: IntGauge,
+    /// Keys that it fills the cache for.
+    pub lists: IntGauge,
+}
+
+impl Feed {
+    /// Registers the metrics of live-feed.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self {
+            subscribers: metrics.gauge("feed_subscribers", "Open WebSocket connections."),
+            subscriptions: metrics.gauge("feed_subscriptions", "Subscriptions of all connections."),
+            delivered: metrics
+                .counter("feed_delivered_messages_total", "Messages sent to subscribers."),
+            closed: metrics.counters(
+                "feed_closed_connections_total",
+                "WebSocket connections closed by this side.",
+                "reason",
+            ),
+            leading: metrics.gauge("feed_leading", "1 where this instance fills the cache."),
+            lists: metrics.gauge("feed_lists", "Keys that this instance fills the cache for."),
+        }
+    }
+}
+
 /// purge-job: the last run.
 #[derive(Clone)]
 pub struct Purge {

@@ -209,6 +209,23 @@ impl Head {
     }
 }
 
+/// Appends a text message in one frame.
+pub fn text(out: &mut Vec<u8>, payload: &[u8]) {
+    out.push(0x80 | OpCode::Text as u8);
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ 0..=125), _) => out.push(length),
+        (_, Ok(length)) => {
+            out.push(126);
+            out.extend_from_slice(&length.to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            out.extend_from_slice(&(payload.len() as u64).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(payload);
+}
+
 /// Appends a ping without payload.
 pub fn ping(out: &mut Vec<u8>) {
     control(out, OpCode::Ping, &[]);

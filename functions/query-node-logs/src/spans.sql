@@ -1,7 +1,7 @@
 -- In which spans of time messages of a node are, and at most how many: from "since", included, to "until", not included; null for
 -- no end.
 -- $1: its key, $2: msg, null for all.
-SELECT nullif(since, '-infinity') AS since, nullif(until, 'infinity') AS until, quantity
+SELECT nullif(since, '-infinity') AS since, nullif(until, 'infinity') AS until, quantity::bigint AS quantity
 FROM (
     -- A partition ends at the next one in which the node has a message of any type, or before.
     SELECT partition_start, coalesce(lead(partition_start) OVER (PARTITION BY audit ORDER BY partition_start), 'infinity'), quantity

@@ -158,7 +158,12 @@ async fn every_row_is_on_one_page() {
     assert_eq!(all, whole);
     // Rows that come meanwhile are newer, and move nothing.
     let first = function.get("/nodes/logs?peer_id=peer&limit=500").await;
-    let sql = "UPDATE tetcore_logs SET created_at = created_at + interval '1 day' WHERE id <= 500 AND id > 450";
+    let sql = "
+        WITH moved AS (
+            UPDATE tetcore_logs SET created_at = created_at + interval '1 day' WHERE id <= 500 AND id > 450
+            RETURNING *
+        )
+        SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM moved";
     database.owner().await.execute(sql, &[]).await.unwrap();
     let (rest, _) = pages(&function, &first.next().unwrap()).await;
     assert_eq!((rest.len(), rest.last()), (450, Some(&1)));

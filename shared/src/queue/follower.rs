@@ -154,6 +154,12 @@ impl Follower {
         self.connection.checked(result)
     }
 
+    /// Begins anew: what was not done with comes again.
+    pub fn forget(&mut self) {
+        self.groups.clear();
+        self.open.clear();
+    }
+
     /// What is under way since the last step: claimed, or acknowledged and not done with.
     #[must_use]
     pub fn mark(&self) -> Mark {
