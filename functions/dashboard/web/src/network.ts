@@ -20,6 +20,8 @@ export interface Member extends Node {
   transactions: number | null;
   /** Mean milliseconds between its last blocks. */
   blockTime: number | null;
+  /** When it told its height, and what is finalized: subscriptions do not wait for each other. */
+  toldAt: { height: number; finalized: number };
   /** Heights and times of its last blocks. */
   blocks: [height: number, time: number][];
 }
@@ -77,7 +79,8 @@ class Network {
       Object.assign(known, node, { seen: Math.max(known.seen, seen) });
     } else {
       const nothing = { peers: null, height: null, finalized: null, transactions: null, blockTime: null, blocks: [] };
-      this.members.set(node.peer_id, { ...node, ...nothing, seen });
+      const toldAt = { height: 0, finalized: 0 };
+      this.members.set(node.peer_id, { ...node, ...nothing, toldAt, seen });
     }
   }
 
@@ -112,19 +115,27 @@ class Network {
   };
 
   /** Two shapes share the name: one tells of the chain, one of the network. */
-  private interval(member: Member | undefined, { logs }: Entry): void {
+  private interval(member: Member | undefined, { logs, created_at }: Entry): void {
     if (!member) return;
+    const at = parseTime(created_at);
     member.peers = toNumber(logs.peers) ?? member.peers;
-    member.height = toNumber(logs.height) ?? member.height;
-    member.finalized = toNumber(logs.finalized_height) ?? member.finalized;
+    this.tell(member, "height", toNumber(logs.height), at);
+    this.tell(member, "finalized", toNumber(logs.finalized_height), at);
     member.transactions = toNumber(logs.txcount) ?? member.transactions;
+  }
+
+  private tell(member: Member, what: "height" | "finalized", value: number | null, at: number): void {
+    const [before, known] = [member.toldAt[what], member[what] ?? 0];
+    if (value === null || at < before || (at === before && value < known)) return;
+    member.toldAt[what] = at;
+    member[what] = value;
   }
 
   private imported(member: Member | undefined, { logs, created_at }: Entry): void {
     const height = toNumber(logs.height);
     if (!member || height === null) return;
     const at = parseTime(created_at);
-    member.height = height;
+    this.tell(member, "height", height, at);
     this.measure(member, height, at);
     const block = this.block(member, height, at);
     if (!block) return;
@@ -145,8 +156,9 @@ class Network {
   private finalized(member: Member | undefined, { logs, created_at }: Entry): void {
     const height = toNumber(logs.height);
     if (!member || height === null) return;
-    member.finalized = height;
-    const block = this.block(member, height, parseTime(created_at), false);
+    const at = parseTime(created_at);
+    this.tell(member, "finalized", height, at);
+    const block = this.block(member, height, at, false);
     block?.finalizers.add(member.peer_id);
   }
 

@@ -68,23 +68,25 @@ export function ProfileView({ profile, isRaw, empty }: Props) {
           <Empty>{all.length ? "Choose a series below." : empty}</Empty>
         )}
       </Panel>
-      <Panel
-        title="Series"
-        aside={
-          <Toolbar>
-            <Search label="Find" parameter="series" placeholder="Name or target" />
-          </Toolbar>
-        }
-      >
-        <Table
-          label="Series"
-          rows={all}
-          columns={columns}
-          rowKey={({ series }) => series.key}
-          sort="-total"
-          empty={<Empty>{profile.series.size ? "No name or target contains this." : empty}</Empty>}
-        />
-      </Panel>
+      {profile.series.size > 0 && (
+        <Panel
+          title="Series"
+          aside={
+            <Toolbar>
+              <Search label="Find" parameter="series" placeholder="Name or target" />
+            </Toolbar>
+          }
+        >
+          <Table
+            label="Series"
+            rows={all}
+            columns={columns}
+            rowKey={({ series }) => series.key}
+            sort="-total"
+            empty={<Empty>No name or target contains this.</Empty>}
+          />
+        </Panel>
+      )}
     </>
   );
 }

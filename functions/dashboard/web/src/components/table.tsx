@@ -84,7 +84,7 @@ export function Table<T>(props: Props<T>) {
   const toggle = (key: string): void => setQuery({ [parameter]: sort === key ? `-${key}` : key });
 
   return (
-    <div class={`scroller ${isTall ? "tall" : ""}`} ref={scroller} onScroll={look} tabIndex={0} role="region" aria-label={label}>
+    <div class={`scroller ${isTall ? "tall" : ""}`} ref={scroller} onScroll={look} tabIndex={0} role="group" aria-label={label}>
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr aria-rowindex={1}>

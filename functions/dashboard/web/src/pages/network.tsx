@@ -31,8 +31,7 @@ function columns(time: number): Column<Member>[] {
       value: ({ seen }) => seen,
       cell: (member) => (
         <span title={`${dateTime(member.seen)} UTC`}>
-          <span class={isStale(member, time) ? "mark stale" : "mark live"}>{isStale(member, time) ? "Stale" : "Live"}</span>{" "}
-          {ago(time - member.seen)}
+          <span class={isStale(member, time) ? "mark stale" : "mark live"}>{isStale(member, time) ? "Stale" : "Live"}</span> {ago(time - member.seen)}
         </span>
       ),
     },

@@ -38,7 +38,7 @@ function Identity({ member, time }: { member: Member; time: number }) {
         { label: "Software", value: member.implementation ?? NONE },
         { label: "Role", value: member.authority === null ? NONE : member.authority ? "Authority" : "Full node" },
         { label: "Address", value: member.ip_addr || NONE },
-        { label: "Started", value: started(member) },
+        { label: "Started (UTC)", value: started(member), title: started(member) },
         { label: "Last seen", value: ago(time - member.seen), title: `${dateTime(member.seen)} UTC` },
         { label: "Messages expire", value: member.audit ? "Never (audit)" : "Yes" },
       ]}
@@ -47,6 +47,9 @@ function Identity({ member, time }: { member: Member; time: number }) {
 }
 
 function Charts({ intervals }: { intervals: Intervals }) {
+  if (!intervals.lines(["peers"])[0].length && !intervals.lines(["lag"])[0].length) {
+    return <Empty>This node sent no system.interval in this time. Choose a longer one, or see below what it did send.</Empty>;
+  }
   return (
     <div class="charts">
       <Panel title="Peers">

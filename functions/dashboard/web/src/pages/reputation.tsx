@@ -79,7 +79,7 @@ function Matrix({ rows }: { rows: Opinion[] }) {
   const [shownRows, shownColumns] = [reporters.slice(0, MOST_ROWS), remotes.slice(0, MOST_COLUMNS).sort(byLabel)];
   return (
     <>
-      <div class="scroller matrix" tabIndex={0} role="region" aria-label="Reputation by reporter and peer">
+      <div class="scroller matrix" tabIndex={0} role="group" aria-label="Reputation by reporter and peer">
         <table>
           <thead>
             <tr>
