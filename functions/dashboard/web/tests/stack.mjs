@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { openSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const run = join(process.env.DEV_DIR, "run");
 const log = join(process.env.DEV_DIR, "log");
@@ -27,15 +27,14 @@ function isThere(pid) {
 /** Kills the function; what is returned starts it again where it was, with these settings besides. */
 export async function kill(name) {
   const pid = Number(readFileSync(join(run, `${name}.pid`), "utf8"));
-  const program = readlinkSync(`/proc/${pid}/exe`);
-  const [, ...options] = words(`/proc/${pid}/cmdline`);
+  const [program, ...options] = words(`/proc/${pid}/cmdline`);
   const env = Object.fromEntries(words(`/proc/${pid}/environ`).map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
   const cwd = readlinkSync(`/proc/${pid}/cwd`);
   process.kill(pid, "SIGKILL");
   while (isThere(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
   return (settings = {}) => {
     const file = openSync(join(log, `${name}.log`), "a");
-    const child = spawn(program, options, { cwd, env: { ...env, ...settings }, detached: true, stdio: ["ignore", file, file] });
+    const child = spawn(resolve(cwd, program), options, { cwd, env: { ...env, ...settings }, detached: true, stdio: ["ignore", file, file] });
     child.unref();
     writeFileSync(join(run, `${name}.birth`), `${birth(child.pid)}\n`);
     writeFileSync(join(run, `${name}.pid`), `${child.pid}\n`);
