@@ -71,8 +71,8 @@ export function Chart({ label, lines, data, format, height = 160, isDotted = fal
           })),
         ],
         axes: [
-          { ...axis, space: 70, values: (_, splits) => splits.map((split) => clock(split * 1000)) },
-          { ...axis, size: 64, values: (_, splits) => splits.map((split) => format(split)) },
+          { ...axis, size: 28, space: 70, values: (_, splits) => splits.map((split) => clock(split * 1000)) },
+          { ...axis, size: 64, space: 28, values: (_, splits) => splits.map((split) => format(split)) },
         ],
       },
       latest.current.data,

@@ -127,7 +127,11 @@ export function NodePage({ peer }: { peer: string }) {
     for (const { created_at, logs } of await list<Log>(path, signal)) intervals.add(created_at, logs);
     return intervals;
   });
-  const counts = useResource(peer, (signal) => list<Count>(query("/nodes/log_stats", { peer_id: peer }), signal), 15_000);
+  const counts = useResource(
+    peer,
+    async (signal) => (await list<Count>(query("/nodes/log_stats", { peer_id: peer }), signal)).sort((a, b) => b.qty - a.qty),
+    15_000,
+  );
   const connections = useResource(peer, (signal) =>
     list<Log>(query("/nodes/logs", { peer_id: peer, msg: "system.connected", limit: MOST_CONNECTIONS }), signal, MOST_CONNECTIONS),
   );
