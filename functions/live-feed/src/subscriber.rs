@@ -1,11 +1,6 @@
 //! One client's connection, from the handshake to its end.
 
-use std::{
-    collections::HashMap,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};

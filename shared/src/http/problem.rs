@@ -61,6 +61,8 @@ pub enum Error {
     UpgradeRequired,
     /// The handshake of a WebSocket is wrong: how.
     BadHandshake(String),
+    /// A page of another site asks for a WebSocket.
+    OtherOrigin,
     /// As many requests are under way as may be.
     Busy,
     /// Something this function needs is away; trying again helps.
@@ -149,6 +151,7 @@ impl Error {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::OtherOrigin => StatusCode::FORBIDDEN,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -173,6 +176,7 @@ impl Error {
             }
             Self::Unauthorized => "expected `Authorization: Bearer` and a valid token".to_owned(),
             Self::UpgradeRequired => "expected a WebSocket".to_owned(),
+            Self::OtherOrigin => "pages of this `Origin` may not read here".to_owned(),
             Self::BadHandshake(why) => format!("the handshake is wrong: {why}"),
             Self::Busy => "too many requests are under way; try again".to_owned(),
             Self::Unavailable(_) => {
