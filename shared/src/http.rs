@@ -27,6 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{answer::Answer, openapi::Operation, page::Format};
 pub use self::{
+    body::parse,
     guard::{Guards, Origins},
     page::Page,
     params::{Cursor, Id, Natural, Number, Time},

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use shared::{
     cache::{ALL, Key},
-    http::Time,
+    http::{self, Time},
 };
 
 use crate::{aggregate::Aggregate, cursor::Cursor};
@@ -77,13 +77,7 @@ impl Wish {
     /// # Errors
     /// It is not what was expected: a sentence that names the member.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let request: Request = serde_json::from_slice(text).map_err(|error| {
-            if error.is_data() {
-                error.to_string()
-            } else {
-                format!("expected a JSON object: {error}")
-            }
-        })?;
+        let request: Request = http::parse(text).map_err(|error| error.detail())?;
         for (name, value) in [("peer_id", &request.peer_id), ("msg", &request.msg)] {
             if value.is_empty() || value.len() > LONGEST {
                 return Err(format!("`{name}`: expected 1 to {LONGEST} bytes, or `{ALL}`"));
@@ -138,26 +132,26 @@ mod tests {
             (r#","aggregate_type":"max""#, "aggregate_interval"),
             (r#","aggregate_type":"max","aggregate_interval":0"#, "aggregate_interval"),
             (r#","aggregate_type":"max","aggregate_interval":-1"#, "aggregate_interval"),
-            (r#","aggregate_type":"max","aggregate_interval":1e99"#, "integer"),
+            (r#","aggregate_type":"max","aggregate_interval":1e99"#, "`aggregate_interval`"),
             (
                 r#","aggregate_type":"max","aggregate_interval":9223372036854775807"#,
                 "aggregate_interval",
             ),
-            (r#","aggregate_type":"mode","aggregate_interval":1"#, "percentile90"),
+            (r#","aggregate_type":"mode","aggregate_interval":1"#, "`aggregate_type`"),
             (r#","aggregate_interval":1"#, "aggregate_type"),
             (r#","since":"yesterday""#, "since"),
-            (r#","start_time":"yesterday""#, "yesterday"),
-            (r#","else":1"#, "else"),
+            (r#","start_time":"yesterday""#, "`start_time`"),
+            (r#","else":1"#, "`else`"),
         ] {
             let error = parse(members).unwrap_err();
             assert!(error.contains(name), "{members}: {error}");
         }
         for (text, name) in [
             ("", "JSON"),
-            ("[]", "struct"),
+            ("[]", "object"),
             (r#"{"peer_id":"","msg":"b","interest":"subscribe"}"#, "`peer_id`"),
             (r#"{"peer_id":"a","interest":"subscribe"}"#, "`msg`"),
-            (r#"{"peer_id":"a","msg":"b","interest":"none"}"#, "`unsubscribe`"),
+            (r#"{"peer_id":"a","msg":"b","interest":"none"}"#, "`interest`"),
         ] {
             let error = Wish::parse(text.as_bytes()).unwrap_err();
             assert!(error.contains(name), "{text}: {error}");

@@ -296,7 +296,7 @@ async fn what_is_wrong_is_said_and_the_connection_stays() {
     for (request, named) in [
         ("", "JSON"),
         ("{", "JSON"),
-        ("7", "struct"),
+        ("7", "object"),
         (r#"{"peer_id":"a","msg":"b"}"#, "interest"),
         (
             r#"{"peer_id":"a","msg":"b","interest":"subscribe","aggregate_type":"max","aggregate_interval":0}"#,

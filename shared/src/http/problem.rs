@@ -157,7 +157,9 @@ impl Error {
         }
     }
 
-    fn detail(&self) -> String {
+    /// What is wrong, and what was expected: a sentence for the client.
+    #[must_use]
+    pub fn detail(&self) -> String {
         match self {
             Self::BadParameter { detail, .. }
             | Self::BadBody { detail, .. }
