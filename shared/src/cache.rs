@@ -190,11 +190,7 @@ impl Cache {
     ///
     /// # Errors
     /// See [`want`](Self::want). What was written and what was not is not known then.
-    pub async fn append(
-        &mut self,
-        chunks: &[(Key, Vec<u8>)],
-        seconds: u64,
-    ) -> Result<Lead, Error> {
+    pub async fn append(&mut self, chunks: &[(Key, Vec<u8>)], seconds: u64) -> Result<Lead, Error> {
         for (key, chunk) in chunks {
             let mut call = self.scripts.append.key(self.key("leader"));
             call.key(self.rows(key)).key(self.state(key));

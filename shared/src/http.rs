@@ -12,9 +12,12 @@ mod problem;
 mod server;
 mod socket;
 
-use std::{fmt::Display, future::Future, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant,
+};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, StatusCode,
@@ -25,6 +28,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use self::{answer::Answer, openapi::Operation, page::Format};
 pub use self::{
+    body::parse,
     file::File,
     guard::{Guards, Origins},
     page::Page,
@@ -256,19 +260,17 @@ impl Routes {
         self
     }
 
-    /// Upgrades `GET path` to a WebSocket, on which clients send what `M` describes; `handler` has
-    /// it until it ends. Without an upgrade the answer is 426.
+    /// Upgrades `GET path` to a WebSocket, which `handler` has until it ends. Without an upgrade the
+    /// answer is 426. OpenAPI has no words for it.
     ///
     /// # Panics
     /// As for [`get`](Self::get).
     #[must_use]
-    pub fn socket<M, F, R>(mut self, path: &'static str, handler: F) -> Self
+    pub fn socket<F, R>(mut self, path: &'static str, handler: F) -> Self
     where
-        M: DeserializeOwned + JsonSchema,
         F: Fn(Socket) -> R + Send + Sync + 'static,
         R: Future<Output = ()> + Send + 'static,
     {
-        self.operations.push(Operation::socket::<M>(path));
         self.endpoint(path).socket = Some(Arc::new(move |socket| Box::pin(handler(socket))));
         self
     }
@@ -379,7 +381,12 @@ impl Routes {
         } else {
             Bytes::new()
         };
-        handler(Asked { query, body, format, most_bytes: self.most_bytes }).await.map(Reply::Answer)
+        // The log has the panic itself, and the client an answer.
+        let asked = Asked { query, body, format, most_bytes: self.most_bytes };
+        let handled = AssertUnwindSafe(async { handler(asked).await }).catch_unwind().await;
+        handled
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the handler panicked").into()))
+            .map(Reply::Answer)
     }
 
     fn upgrade(
@@ -390,6 +397,9 @@ impl Routes {
         let mut request = hyper::Request::from_parts(head.clone(), ());
         if !is_upgrade(&request) {
             return Err(Error::UpgradeRequired);
+        }
+        if !self.guards.welcome(&head.headers) {
+            return Err(Error::OtherOrigin);
         }
         let room = self.guards.admit(&head.headers)?;
         let (response, socket) =

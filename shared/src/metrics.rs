@@ -228,6 +228,8 @@ pub struct Feed {
     pub leading: IntGauge,
     /// Keys that it fills the cache for.
     pub lists: IntGauge,
+    /// Times that PostgreSQL was asked for what was sent before somebody watched.
+    pub past_reads: IntCounter,
 }
 
 impl Feed {
@@ -246,6 +248,10 @@ impl Feed {
             ),
             leading: metrics.gauge("feed_leading", "1 where this instance fills the cache."),
             lists: metrics.gauge("feed_lists", "Keys that this instance fills the cache for."),
+            past_reads: metrics.counter(
+                "feed_past_reads_total",
+                "Times that PostgreSQL was asked for what was sent before somebody watched.",
+            ),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use repository::{arguments, functions, root};
 use serde_json::Value;
 use shared::{
-    metrics::{Flush, Http, Ingest, Metrics, Purge},
+    metrics::{Feed, Flush, Http, Ingest, Metrics, Purge},
     testing::{Database, Function, Node, Redis, eventually, get},
 };
 
@@ -393,7 +393,7 @@ fn assert_discreet(text: &str) {
 fn metrics() -> BTreeSet<String> {
     let metrics = Metrics::default();
     let (ingest, flush) = (Ingest::new(&metrics), Flush::new(&metrics));
-    let (purge, http) = (Purge::new(&metrics), Http::new(&metrics));
+    let (purge, http, feed) = (Purge::new(&metrics), Http::new(&metrics), Feed::new(&metrics));
     for labelled in [
         ingest.rejected,
         ingest.dropped,
@@ -404,6 +404,7 @@ fn metrics() -> BTreeSet<String> {
         flush.transactions,
         purge.runs,
         http.answers,
+        feed.closed,
     ] {
         labelled.with_label_values(&["any"]).inc();
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shared::http::Time;
 
@@ -14,7 +13,7 @@ const MOST_SAMPLES: usize = 1_000_000;
 const SECOND_US: i64 = 1_000_000;
 
 /// A way to make one number of several.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aggregate {
     /// The least.
@@ -207,7 +206,14 @@ mod tests {
     #[test]
     fn what_cannot_be_summed_up_is_passed_over() {
         let mut aggregation = Aggregation::new(Aggregate::Max, 1);
-        for logs in ["{}", "[]", r#"{"time":null}"#, r#"{"time":"soon"}"#, r#"{"time":[1]}"#, r#"{"time":"inf"}"#] {
+        for logs in [
+            "{}",
+            "[]",
+            r#"{"time":null}"#,
+            r#"{"time":"soon"}"#,
+            r#"{"time":[1]}"#,
+            r#"{"time":"inf"}"#,
+        ] {
             add(&mut aggregation, 0, logs);
         }
         assert_eq!(aggregation.changed(), []);

@@ -1,9 +1,6 @@
 //! The settings.
 
-use std::{
-    net::IpAddr,
-    num::{NonZeroU16, NonZeroUsize},
-};
+use std::{net::IpAddr, num::NonZeroU16};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -33,13 +30,13 @@ pub struct Config {
     /// How many shards the queue has; ws-ingest must be told the same.
     #[serde(default = "queue::default_shards", deserialize_with = "config::number")]
     pub queue_shards: NonZeroU16,
-    /// Connections, beyond which further ones are turned away.
-    #[serde(default = "default_max_connections", deserialize_with = "config::number")]
-    pub max_connections: NonZeroUsize,
+    /// Open connections, beyond which further ones are turned away; 0 for no limit.
+    #[serde(default, deserialize_with = "config::number")]
+    pub max_connections: usize,
     /// Comma-separated tokens of which a client must bring one; none: open to all.
     #[serde(default)]
     pub api_tokens: Tokens,
-    /// Comma-separated origins whose pages may read answers, or `*`; none: no other origin.
+    /// Comma-separated origins whose pages may subscribe, or `*`; none: no other origin.
     #[serde(default)]
     pub cors_allowed_origins: Origins,
     /// Seconds between pings.
@@ -90,9 +87,6 @@ impl Config {
     }
 }
 
-fn default_max_connections() -> NonZeroUsize {
-    NonZeroUsize::MIN.saturating_add(9_999)
-}
 fn default_heartbeat_interval() -> u64 {
     5
 }

@@ -225,11 +225,8 @@ impl Feed {
         let known = watched.at.map_or_else(Cursor::id_now, |at| at.id);
         let update = Update::new(key, read, to, known);
         watched.at = Some(update.cursor);
-        let event = if follows {
-            Event::Update(Arc::new(update))
-        } else {
-            Event::Placed(key.clone(), to)
-        };
+        let event =
+            if follows { Event::Update(Arc::new(update)) } else { Event::Placed(key.clone(), to) };
         watched.outlets.retain(|_, outlet| !outlet.lagging.is_cancelled());
         for outlet in watched.outlets.values() {
             outlet.send(event.clone());
@@ -243,11 +240,8 @@ impl Feed {
 
 impl Update {
     fn new(key: &Key, read: Read, to: Place, known: i64) -> Self {
-        let chunks: Vec<Bytes> = read
-            .chunks
-            .into_iter()
-            .map(|chunk| Bytes::copy_from_slice(content(&chunk)))
-            .collect();
+        let chunks: Vec<Bytes> =
+            read.chunks.into_iter().map(|chunk| Bytes::copy_from_slice(content(&chunk))).collect();
         let entries: Vec<_> = chunks.iter().flat_map(|chunk| entries(chunk)).collect();
         let id = entries.iter().map(|entry| entry.id).max().unwrap_or(known).max(known);
         let oldest = entries.iter().map(|entry| entry.at).min().unwrap_or(i64::MAX);

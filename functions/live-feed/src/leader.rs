@@ -125,7 +125,10 @@ impl Leader {
                     // What was written is not known: it is read again, and what comes again is
                     // known by its id.
                     self.forget();
-                    tracing::warn!(error = format!("{error:#}"), "the cache is not filled; trying again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "the cache is not filled; trying again"
+                    );
                     RETRY
                 }
             };
@@ -230,6 +233,7 @@ impl Leader {
     /// Asks PostgreSQL for what it has of the key.
     fn load(&mut self, key: Key) {
         self.next_load += 1;
+        self.metrics.past_reads.inc();
         let (number, past) = (self.next_load, self.past.clone());
         self.lists.insert(key.clone(), List::Loading(number, Vec::new()));
         self.loads.spawn(async move {
@@ -250,7 +254,11 @@ impl Leader {
             match rows {
                 Ok(rows) => loaded.push((key, rows)),
                 Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), ?key, "the past cannot be read; trying again");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        ?key,
+                        "the past cannot be read; trying again"
+                    );
                     self.load(key);
                 }
             }

@@ -23,9 +23,7 @@ use shared::{
 };
 use tokio::sync::Mutex;
 
-use crate::{
-    config::Config, feed::Feed, leader::Leader, past::Past, request::Request, subscriber::Context,
-};
+use crate::{config::Config, feed::Feed, leader::Leader, past::Past, subscriber::Context};
 
 async fn feed(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     config.check()?;
@@ -45,7 +43,8 @@ async fn feed(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 
     let feed = Arc::new(Feed::new());
     let interval = Duration::from_millis(config.cache_update_interval_ms);
-    let reading = Arc::clone(&feed).run(cache(), interval, config.cache_timeout_s, shutdown.clone());
+    let reading =
+        Arc::clone(&feed).run(cache(), interval, config.cache_timeout_s, shutdown.clone());
     tokio::spawn(reading);
 
     let context = Arc::new(Context {
@@ -58,11 +57,8 @@ async fn feed(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         shutdown: shutdown.clone(),
     });
     let ready = Arc::clone(&context);
-    let guards = Guards::new(
-        config.api_tokens,
-        config.cors_allowed_origins,
-        config.max_connections.get(),
-    );
+    let connections = if config.max_connections == 0 { usize::MAX } else { config.max_connections };
+    let guards = Guards::new(config.api_tokens, config.cors_allowed_origins, connections);
     let routes = Routes::new(env!("CARGO_PKG_NAME"), &metrics)
         .guarded(guards)
         .ready(move || {
@@ -72,9 +68,7 @@ async fn feed(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
                 Ok(past.check().await?)
             }
         })
-        .socket::<Request, _, _>("/feed", move |socket| {
-            subscriber::serve(Arc::clone(&context), socket)
-        });
+        .socket("/feed", move |socket| subscriber::serve(Arc::clone(&context), socket));
     http::serve(http::bind(config.bind, config.port, None)?, routes, shutdown).await?;
     Ok(leader.await?)
 }

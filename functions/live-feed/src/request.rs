@@ -1,11 +1,10 @@
 //! What a client sends: one JSON object, which subscribes or unsubscribes.
 
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
 use serde::Deserialize;
 use shared::{
     cache::{ALL, Key},
-    http::Time,
+    http::{self, Time},
 };
 
 use crate::{aggregate::Aggregate, cursor::Cursor};
@@ -18,9 +17,9 @@ const LONGEST_INTERVAL_S: i64 = 3600;
 /// Subscribes to what a node sends, or ends that: `{"peer_id", "msg", "interest"}`. Answers are
 /// `{"peer_message": {"peer_id", "msg"}, "data": […], "since"}`, the first one at once, others
 /// while there is something new.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+struct Request {
     /// The node; `*` for all of them.
     peer_id: String,
     /// The type of message; `*` for all of them.
@@ -36,7 +35,7 @@ pub struct Request {
     aggregate_interval: Option<i64>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Interest {
     Subscribe,
@@ -78,9 +77,7 @@ impl Wish {
     /// # Errors
     /// It is not what was expected: a sentence that names the member.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let request: Request = serde_json::from_slice(text).map_err(|error| {
-            if error.is_data() { error.to_string() } else { format!("expected a JSON object: {error}") }
-        })?;
+        let request: Request = http::parse(text).map_err(|error| error.detail())?;
         for (name, value) in [("peer_id", &request.peer_id), ("msg", &request.msg)] {
             if value.is_empty() || value.len() > LONGEST {
                 return Err(format!("`{name}`: expected 1 to {LONGEST} bytes, or `{ALL}`"));
@@ -107,9 +104,9 @@ impl Wish {
         let start = request.start_time.map(|time| time.0);
         let from = match (&request.since, start) {
             (Some(since), start) => {
-                let cursor = since.parse().map_err(|()| {
-                    "`since`: expected one of an answer of this feed".to_owned()
-                })?;
+                let cursor = since
+                    .parse()
+                    .map_err(|()| "`since`: expected one of an answer of this feed".to_owned())?;
                 From::Cursor(cursor, start)
             }
             (None, Some(start)) => From::Time(start),
@@ -135,23 +132,26 @@ mod tests {
             (r#","aggregate_type":"max""#, "aggregate_interval"),
             (r#","aggregate_type":"max","aggregate_interval":0"#, "aggregate_interval"),
             (r#","aggregate_type":"max","aggregate_interval":-1"#, "aggregate_interval"),
-            (r#","aggregate_type":"max","aggregate_interval":1e99"#, "integer"),
-            (r#","aggregate_type":"max","aggregate_interval":9223372036854775807"#, "aggregate_interval"),
-            (r#","aggregate_type":"mode","aggregate_interval":1"#, "percentile90"),
+            (r#","aggregate_type":"max","aggregate_interval":1e99"#, "`aggregate_interval`"),
+            (
+                r#","aggregate_type":"max","aggregate_interval":9223372036854775807"#,
+                "aggregate_interval",
+            ),
+            (r#","aggregate_type":"mode","aggregate_interval":1"#, "`aggregate_type`"),
             (r#","aggregate_interval":1"#, "aggregate_type"),
             (r#","since":"yesterday""#, "since"),
-            (r#","start_time":"yesterday""#, "yesterday"),
-            (r#","else":1"#, "else"),
+            (r#","start_time":"yesterday""#, "`start_time`"),
+            (r#","else":1"#, "`else`"),
         ] {
             let error = parse(members).unwrap_err();
             assert!(error.contains(name), "{members}: {error}");
         }
         for (text, name) in [
             ("", "JSON"),
-            ("[]", "struct"),
+            ("[]", "object"),
             (r#"{"peer_id":"","msg":"b","interest":"subscribe"}"#, "`peer_id`"),
             (r#"{"peer_id":"a","interest":"subscribe"}"#, "`msg`"),
-            (r#"{"peer_id":"a","msg":"b","interest":"none"}"#, "`unsubscribe`"),
+            (r#"{"peer_id":"a","msg":"b","interest":"none"}"#, "`interest`"),
         ] {
             let error = Wish::parse(text.as_bytes()).unwrap_err();
             assert!(error.contains(name), "{text}: {error}");

@@ -1,18 +1,14 @@
 //! One client's connection, from the handshake to its end.
 
-use std::{
-    collections::HashMap,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use shared::{
-    cache::{Cache, Key, Place, content},
+    cache::{Cache, Key, Place, Read, content},
     http::Socket,
     metrics,
+    queue::Error,
     service::Shutdown,
     ws::{self, CloseCode, Decoder, Event as Frame, Violation},
 };
@@ -57,10 +53,26 @@ pub struct Context {
     pub shutdown: Shutdown,
 }
 
+impl Context {
+    /// All of the key's list; nothing where it is not open.
+    async fn read(&self, key: &Key) -> Result<Option<Read>, Error> {
+        let wanted = [(key.clone(), None)];
+        let mut cache = self.cache.lock().await;
+        // A connection that broke since it was last used is found out by using it.
+        let reads = match cache.read(&wanted).await {
+            Err(_) => cache.read(&wanted).await?,
+            Ok(reads) => reads,
+        };
+        Ok(reads.into_iter().next().flatten())
+    }
+}
+
 /// Why a connection ended.
 enum End {
     /// The client is gone.
     Gone,
+    /// It does not even take what was begun: no Close would reach it.
+    Stalled(&'static str),
     /// We close, and say so.
     Close(CloseCode, &'static str),
 }
@@ -109,12 +121,16 @@ pub async fn serve(context: Arc<Context>, Socket { stream, early }: Socket) {
     }
     context.metrics.subscribers.dec();
     context.metrics.subscriptions.sub(i64::try_from(subscriber.topics.len()).unwrap_or(0));
-    if let Err(End::Close(code, reason)) = end {
-        context.metrics.closed.with_label_values(&[reason]).inc();
-        let mut frame = Vec::new();
-        ws::close(&mut frame, code, reason);
-        // Who reads no more does not hear it either.
-        let _ = timeout(LAST_WRITE, subscriber.socket.write_all(&frame)).await;
+    match end {
+        Ok(()) | Err(End::Gone) => {}
+        Err(End::Stalled(reason)) => context.metrics.closed.with_label_values(&[reason]).inc(),
+        Err(End::Close(code, reason)) => {
+            context.metrics.closed.with_label_values(&[reason]).inc();
+            let mut frame = Vec::new();
+            ws::close(&mut frame, code, reason);
+            // Who reads no more does not hear it either.
+            let _ = timeout(LAST_WRITE, subscriber.socket.write_all(&frame)).await;
+        }
     }
 }
 
@@ -259,9 +275,8 @@ impl Subscriber<'_> {
     /// Sends what is in the cache up to `place` and was not sent yet.
     async fn catch_up(&mut self, topic: &Topic, place: Place) -> Result<(), End> {
         let Some(subscription) = self.topics.get_mut(topic) else { return Ok(()) };
-        let wanted = [(topic.key.clone(), None)];
-        let read = match self.context.cache.lock().await.read(&wanted).await {
-            Ok(mut reads) => reads.pop().flatten(),
+        let read = match self.context.read(&topic.key).await {
+            Ok(read) => read,
             Err(error) => {
                 tracing::debug!(%error, "a subscriber cannot be served");
                 return Err(End::Close(CloseCode::Again, "cache_away"));
@@ -381,14 +396,14 @@ impl Subscriber<'_> {
     /// Writes a frame. A client that lags, or that is told to go, may read this one to its end.
     async fn write(&mut self, frame: &[u8]) -> Result<(), End> {
         let mut writing = std::pin::pin!(self.socket.write_all(frame));
-        tokio::select! {
+        let reason = tokio::select! {
             written = &mut writing => return Ok(written?),
-            () = self.lagging.cancelled() => {}
-            () = self.context.shutdown.cancelled() => {}
-        }
+            () = self.lagging.cancelled() => "lag",
+            () = self.context.shutdown.cancelled() => "shutdown",
+        };
         match timeout(LAST_WRITE, writing).await {
             Ok(written) => Ok(written?),
-            Err(_) => Err(End::Gone),
+            Err(_) => Err(End::Stalled(reason)),
         }
     }
 }

@@ -2,7 +2,11 @@
 
 mod spans;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
@@ -54,14 +58,13 @@ struct Entry {
     logs: Box<RawValue>,
 }
 
-impl TryFrom<&Row> for Entry {
-    type Error = anyhow::Error;
-
-    fn try_from(row: &Row) -> anyhow::Result<Self> {
+impl Entry {
+    fn read(row: &Row, peer_id: &str, addresses: &HashMap<i64, String>) -> anyhow::Result<Self> {
+        let ip_addr = addresses.get(&row.get("peer_connection_id"));
         Ok(Self {
             id: row.get("id"),
-            ip_addr: row.get("ip_addr"),
-            peer_id: row.get("peer_id"),
+            ip_addr: ip_addr.cloned().unwrap_or_default(),
+            peer_id: peer_id.to_owned(),
             msg: row.get("msg"),
             created_at: Time(row.get("created_at")),
             logs: RawValue::from_string(row.get("logs"))?,
@@ -98,22 +101,26 @@ async fn page(
     let until = after.map_or(end, |after| after.time.min(end)) + TimeDelta::microseconds(1);
     let (time, id) = after.map(|after| (after.time, after.id)).unzip();
 
-    let mut entries = Vec::new();
+    let mut found = Vec::new();
     for piece in pieces(spans.clone(), since, until, rows) {
         let bounds = [piece.since, piece.until].map(|time| Some(time).filter(is_storable));
-        let wanting = rows - i64::try_from(entries.len()).unwrap_or(rows);
+        let wanting = rows - i64::try_from(found.len()).unwrap_or(rows);
         let sql = sql(msg.is_some(), target.is_some(), after.is_some());
         let [from, to] = bounds;
-        let found =
+        let more =
             query.rows(&sql, &[&node, &msg, &target, &from, &to, &time, &id, &wanting]).await?;
-        for row in &found {
-            entries.push(Entry::try_from(row)?);
-        }
-        if found.len() >= usize::try_from(wanting).unwrap_or(0) {
+        found.extend(more);
+        if found.len() >= usize::try_from(rows).unwrap_or(usize::MAX) {
             break;
         }
     }
-    Ok(entries)
+    // A node has few connections on a page: to join them to each row takes longer.
+    let connections: HashSet<i64> = found.iter().map(|row| row.get("peer_connection_id")).collect();
+    let connections = Vec::from_iter(connections);
+    let addresses = query.rows(include_str!("addresses.sql"), &[&connections]).await?;
+    let addresses = addresses.iter().map(|row| (row.get("id"), row.get("ip_addr"))).collect();
+    let entries = found.iter().map(|row| Entry::read(row, &peer_id, &addresses));
+    Ok(entries.collect::<anyhow::Result<_>>()?)
 }
 
 /// `logs.sql` with the filters that are given.

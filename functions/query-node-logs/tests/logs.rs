@@ -33,6 +33,15 @@ async fn with_rows(peer: &str, rows: i32) -> Database {
     database
 }
 
+/// Changes rows as `SET …` says, and counts them where they are then.
+async fn move_rows(database: &Database, change: &str) {
+    let sql = format!(
+        "WITH moved AS (UPDATE tetcore_logs SET {change} RETURNING *)
+         SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM moved"
+    );
+    database.owner().await.execute(&sql, &[]).await.unwrap();
+}
+
 fn number(entry: &Value) -> i64 {
     entry["logs"]["number"].as_i64().unwrap()
 }
@@ -123,8 +132,7 @@ async fn filters() {
 #[tokio::test]
 async fn what_is_said_to_be_of_the_future_is_not_asked_for_by_default() {
     let database = with_rows("peer", 3).await;
-    let sql = "UPDATE tetcore_logs SET created_at = now() + interval '1 hour' WHERE id = 3";
-    database.owner().await.execute(sql, &[]).await.unwrap();
+    move_rows(&database, "created_at = now() + interval '1 hour' WHERE id = 3").await;
     let function = start(&database, &[]);
     assert_eq!(numbers(&function.get("/nodes/logs?peer_id=peer").await), [2, 1]);
     let (all, _) =
@@ -158,13 +166,8 @@ async fn every_row_is_on_one_page() {
     assert_eq!(all, whole);
     // Rows that come meanwhile are newer, and move nothing.
     let first = function.get("/nodes/logs?peer_id=peer&limit=500").await;
-    let sql = "
-        WITH moved AS (
-            UPDATE tetcore_logs SET created_at = created_at + interval '1 day' WHERE id <= 500 AND id > 450
-            RETURNING *
-        )
-        SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM moved";
-    database.owner().await.execute(sql, &[]).await.unwrap();
+    let change = "created_at = created_at + interval '1 day' WHERE id <= 500 AND id > 450";
+    move_rows(&database, change).await;
     let (rest, _) = pages(&function, &first.next().unwrap()).await;
     assert_eq!((rest.len(), rest.last()), (450, Some(&1)));
     // A page that would grow too large ends early.

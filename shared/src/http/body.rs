@@ -39,15 +39,18 @@ where
     }
 }
 
-/// Reads a body into `B`.
-pub(super) fn parse<B: DeserializeOwned>(body: &[u8]) -> Result<B> {
+/// Reads a JSON object into `B`: the body of a request, or a message on a WebSocket.
+///
+/// # Errors
+/// It is not what was expected; [`Error::detail`] says what, and names the member.
+pub fn parse<B: DeserializeOwned>(body: &[u8]) -> Result<B> {
     // Whatever a message may not hold, no other stored JSON may either.
     match message::parse(&mut body.to_vec()) {
         Ok(message) if message.repaired => {
             return Err(Error::bad_body(None, "text never holds U+0000"));
         }
         Err(reject @ (Reject::NotJson | Reject::InvalidUtf8)) => {
-            return Err(Error::NotJson(format!("the body is no JSON ({reject})")));
+            return Err(Error::NotJson(format!("this is no JSON ({reject})")));
         }
         Err(reject) => {
             return Err(Error::bad_body(None, &format!("expected a JSON object ({reject})")));

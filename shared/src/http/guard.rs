@@ -52,6 +52,21 @@ impl Guards {
         Arc::clone(&self.at_once).try_acquire_owned().map_err(|_| Error::Busy)
     }
 
+    /// Whether a page of the request's origin may open a WebSocket here, which browsers let every
+    /// page do (RFC 6455, section 10.2): one of the same host, or of an allowed origin. Clients
+    /// that are no browsers have none.
+    pub(super) fn welcome(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return true;
+        };
+        let text = |value: &HeaderValue| value.to_str().ok().map(str::to_ascii_lowercase);
+        let host = headers.get(header::HOST).and_then(text);
+        let is_own = text(origin).is_some_and(|origin| {
+            origin.split_once("://").is_some_and(|(_, from)| host.as_deref() == Some(from))
+        });
+        is_own || self.origins.allow(origin).is_some()
+    }
+
     /// Lets a page of an allowed origin read the response (the Fetch standard's CORS protocol).
     pub(super) fn share(&self, method: &Method, asked: &HeaderMap, response: &mut Response) {
         let Some(origin) = asked.get(header::ORIGIN) else {

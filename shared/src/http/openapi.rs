@@ -21,8 +21,6 @@ pub(super) struct Operation {
     /// The document that is answered, or a row of the list.
     answer: Schema,
     is_list: bool,
-    /// Whether it is a WebSocket, and the answer what clients send on it.
-    is_socket: bool,
 }
 
 /// How types become schemas: in place, so that each document is complete in itself.
@@ -59,7 +57,6 @@ impl Operation {
             body: None,
             answer: given::<T>(),
             is_list,
-            is_socket: false,
         }
     }
 
@@ -74,22 +71,6 @@ impl Operation {
             body: Some(body),
             answer: given::<T>(),
             is_list: false,
-            is_socket: false,
-        }
-    }
-
-    /// `GET path` upgraded to a WebSocket, on which clients send what `M` documents.
-    pub(super) fn socket<M: JsonSchema>(path: &'static str) -> Self {
-        let message = taken::<M>();
-        Self {
-            path,
-            method: Method::GET,
-            description: description(&message),
-            params: None,
-            body: None,
-            answer: message,
-            is_list: false,
-            is_socket: true,
         }
     }
 
@@ -139,12 +120,6 @@ impl Operation {
                 },
             },
         });
-        if self.is_socket {
-            operation["responses"]["101"] =
-                json!({ "description": "A WebSocket, for text frames of JSON" });
-            operation["x-client-message"] = json!(self.answer);
-            return operation;
-        }
         let responses = &mut operation["responses"];
         if self.method == Method::POST {
             responses["201"] = json!({ "description": "Added", "content": self.content() });

@@ -61,6 +61,8 @@ pub enum Error {
     UpgradeRequired,
     /// The handshake of a WebSocket is wrong: how.
     BadHandshake(String),
+    /// A page of another site asks for a WebSocket.
+    OtherOrigin,
     /// As many requests are under way as may be.
     Busy,
     /// Something this function needs is away; trying again helps.
@@ -149,12 +151,15 @@ impl Error {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::OtherOrigin => StatusCode::FORBIDDEN,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    fn detail(&self) -> String {
+    /// What is wrong, and what was expected: a sentence for the client.
+    #[must_use]
+    pub fn detail(&self) -> String {
         match self {
             Self::BadParameter { detail, .. }
             | Self::BadBody { detail, .. }
@@ -173,6 +178,7 @@ impl Error {
             }
             Self::Unauthorized => "expected `Authorization: Bearer` and a valid token".to_owned(),
             Self::UpgradeRequired => "expected a WebSocket".to_owned(),
+            Self::OtherOrigin => "pages of this `Origin` may not read here".to_owned(),
             Self::BadHandshake(why) => format!("the handshake is wrong: {why}"),
             Self::Busy => "too many requests are under way; try again".to_owned(),
             Self::Unavailable(_) => {

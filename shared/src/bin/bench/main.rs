@@ -3,6 +3,7 @@
 
 mod backlog;
 mod cold_start;
+mod feed;
 mod figure;
 mod fill;
 mod growth;
@@ -71,6 +72,8 @@ enum Mode {
     /// Every route with 10 M messages of 2,000 nodes, beside 1 M, and beside the same question in
     /// plain SQL over tables as 0.1.4 had them, without HTTP, which flatters it
     Query,
+    /// 1,000 subscribers of 100 nodes, which send 5,000 messages a second together
+    Feed,
     /// From the start of each function to its first answer
     ColdStart,
     /// Half of 20 M rows expire while 10,000 messages come each second
@@ -124,6 +127,7 @@ impl Mode {
             Self::Growth => growth::run(scale).await,
             Self::ColdStart => cold_start::run().await,
             Self::Purge => purge::run(scale).await,
+            Self::Feed => feed::run(scale).await,
             Self::Query => unreachable!("its runs share their databases"),
             Self::All => unreachable!("it is each of the others"),
         }

@@ -1,7 +1,7 @@
 // Controls whose state is a parameter of the address.
 
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { compareText, shortId } from "../format";
 import { useChanges, useResource } from "../hooks";
@@ -76,7 +76,7 @@ export function NodeChoice({ members }: { members: Member[] }) {
     .map(({ peer_id, name }): Option => [peer_id, name ? `${name} (${shortId(peer_id)})` : peer_id])
     .sort(([, a], [, b]) => compareText(a, b));
   const first = options[0]?.[0];
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!chosen && first) setQuery({ peer: first });
   }, [chosen, first]);
   return <Choice label="Node" parameter="peer" options={options} />;
