@@ -176,12 +176,12 @@ class Network {
 
   private connected(member: Member | undefined, { peer_id, logs, created_at }: Entry, isPast: boolean): void {
     const text = (name: string): string | null => (typeof logs[name] === "string" ? logs[name] : null);
-    if (!member && !isPast) {
+    if (!member) {
       // Who is new is listed at once; /nodes tells the rest later.
       const authority = logs.authority === true;
       const identity = { name: text("name"), chain: text("chain"), version: text("version"), authority };
       const rest = { id: 0, ip_addr: "", audit: false, startup_time: text("startup_time"), implementation: text("implementation") };
-      this.learn({ ...identity, ...rest, peer_id, created_at, last_seen: asTime(now()) });
+      this.learn({ ...identity, ...rest, peer_id, created_at, last_seen: isPast ? created_at : asTime(now()) });
     }
     const at = parseTime(created_at);
     this.add({ kind: "arrival", key: `${peer_id} ${at}`, peer: peer_id, name: text("name") ?? "", version: text("version") ?? "", at });

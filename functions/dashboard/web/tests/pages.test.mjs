@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { connectNode, launch, open } from "./browser.mjs";
+import { BASE, connectNode, launch, open } from "./browser.mjs";
 import { CHAIN, OTHER, PEER, connected, finalized, imported, intervals, networkState, profiling } from "./messages.mjs";
 import { kill } from "./stack.mjs";
 
@@ -26,6 +26,9 @@ before(async () => {
     profiling("pallet_test", "weigh", 2_500_000),
     networkState(PEER, { [OTHER]: { reputation: -4321, connected: true } }),
   );
+  // Else the first page could be opened before they are stored.
+  const listed = async () => (await fetch(`${BASE}/nodes?chain=${encodeURIComponent(CHAIN)}`)).json();
+  while ((await listed()).length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
 after(() => browser?.close());
