@@ -383,8 +383,8 @@ impl Routes {
         };
         // The log has the panic itself, and the client an answer.
         let asked = Asked { query, body, format, most_bytes: self.most_bytes };
-        let handled = AssertUnwindSafe(async { handler(asked).await }).catch_unwind().await;
-        handled
+        let outcome = AssertUnwindSafe(async { handler(asked).await }).catch_unwind().await;
+        outcome
             .unwrap_or_else(|_| Err(anyhow::anyhow!("the handler panicked").into()))
             .map(Reply::Answer)
     }

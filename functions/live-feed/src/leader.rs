@@ -79,7 +79,8 @@ struct Row {
 struct Peer {
     id: i64,
     node_id: Option<i64>,
-    peer_id: Option<String>,
+    #[serde(rename = "peer_id")]
+    name: Option<String>,
 }
 
 impl Leader {
@@ -288,7 +289,7 @@ impl Leader {
             peers.push(records(&envelope.peers).context("a peer's record")?);
         }
         for peer in peers.iter().flatten() {
-            if let (Some(node), Some(name)) = (peer.node_id, &peer.peer_id) {
+            if let (Some(node), Some(name)) = (peer.node_id, &peer.name) {
                 self.names.insert(node, name.clone());
             }
         }

@@ -363,7 +363,9 @@ impl Subscriber<'_> {
         let new: Vec<Entry<'_>> = new.filter(|entry| from.includes(entry)).collect();
         let subject = Subject::new(topic);
         let text = if let Some(aggregation) = &mut subscription.aggregation {
-            new.iter().for_each(|entry| aggregation.add(entry));
+            for entry in &new {
+                aggregation.add(entry);
+            }
             let changed = aggregation.changed();
             let text = (!changed.is_empty()).then(|| answer(&subject, &changed, update.cursor));
             aggregation.settle();

@@ -155,7 +155,7 @@ async fn the_past_comes_first_and_nothing_between_is_missed() {
     }
     for mut client in clients {
         let (data, _) = client.data(100).await;
-        assert_eq!(numbers(&data), Vec::from_iter(0..100));
+        assert_eq!(numbers(&data), (0..100).collect::<Vec<_>>());
     }
     // Of another time than is asked for.
     let mut client = Client::connect(&feed).await;
@@ -230,7 +230,7 @@ async fn who_comes_back_with_its_cursor_misses_nothing() {
         let (data, last) = client.data(missing).await;
         got.extend(numbers(&data));
         cursor = last;
-        assert_eq!(got, Vec::from_iter(0..sent), "{fault}");
+        assert_eq!(got, (0..sent).collect::<Vec<_>>(), "{fault}");
     }
 }
 
@@ -348,7 +348,7 @@ async fn who_does_not_read_is_left_and_harms_nobody() {
         node.send(json!({ "id": 1, "payload": payload }).to_string()).await;
         if number % 20 == 19 {
             let (data, _) = client.data(20).await;
-            assert_eq!(numbers(&data), Vec::from_iter(number - 19..=number));
+            assert_eq!(numbers(&data), (number - 19..=number).collect::<Vec<_>>());
         }
     }
     eventually("the one that does not read is closed", async || {

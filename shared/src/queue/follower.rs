@@ -177,11 +177,12 @@ impl Follower {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
     fn follower(open: &[&str], groups: &[(&str, &[&str])]) -> Vec<String> {
-        let url = "redis://localhost".parse::<Url>().expect("a URL");
+        let url = "redis://localhost".parse::<Url>().unwrap();
         let mut follower = Follower::new(&url, "test", 0);
         follower.open = open.iter().map(|id| (*id).to_owned()).collect();
         follower.groups = groups
