@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::testing::{Database, Function, Node, Pipeline, Redis, eventually};
+use shared::testing::{Function, Node, Pipeline, Postgres, Redis, eventually};
 
 /// An interval that a test need not wait for.
 const QUICK: (&str, &str) = ("CACHE_UPDATE_INTERVAL_MS", "50");
@@ -190,41 +190,43 @@ async fn what_came_before_the_identity_comes_with_it() {
 
 #[tokio::test]
 async fn who_comes_back_with_its_cursor_misses_nothing() {
-    let mut redis = Redis::start();
-    let mut pipeline = Pipeline::start_on(Database::new(), &redis, &[]);
+    let (mut postgres, mut redis) = (Postgres::durable(), Redis::start());
+    let mut pipeline = Pipeline::start_on(postgres.database(), &redis, &[]);
     let mut feed = start(&pipeline, &[]);
     let mut node = connected(&pipeline, "a").await;
     let mut client = Client::connect(&feed).await;
     let mut cursor = since(&client.subscribe("a", "n", json!({})).await);
     let (mut sent, mut got) = (0, Vec::new());
-    for fault in ["none", "client", "feed", "flush", "redis", "none"] {
+    for fault in ["none", "client", "feed", "flush", "postgres", "connections", "redis", "none"] {
         send(&mut node, "n", sent..sent + 20).await;
         sent += 20;
-        // Some of it is on its way when the fault comes.
         if fault == "redis" {
             // What Redis forgets is lost, but not what was stored.
             pipeline.settle(i64::try_from(sent).unwrap() + 1).await;
         }
+        // Some of it is on its way when the fault comes.
         match fault {
-            "client" => client = Client::connect(&feed).await,
-            "feed" => {
-                feed.kill();
-                feed = start(&pipeline, &[]);
-                client = Client::connect(&feed).await;
-            }
-            "flush" => {
-                pipeline.flush.kill();
-                pipeline.flush = pipeline.another_flush();
-            }
-            "redis" => {
-                redis.stop();
-                redis.resume();
-                client = Client::connect(&feed).await;
-            }
+            "feed" => feed.kill(),
+            "flush" => pipeline.flush.kill(),
+            "postgres" => postgres.crash(),
+            "connections" => redis.cut_connections(),
+            "redis" => redis.stop(),
+            _ => {}
+        }
+        send(&mut node, "n", sent..sent + 20).await;
+        sent += 20;
+        match fault {
+            "feed" => feed = start(&pipeline, &[]),
+            "flush" => pipeline.flush = pipeline.another_flush(),
+            "postgres" => postgres.resume(),
+            "redis" => redis.resume(),
             _ => {}
         }
         if ["client", "feed", "redis"].contains(&fault) {
-            client.ask(&json!({ "peer_id": "a", "msg": "n", "interest": "subscribe", "since": cursor })).await;
+            client = Client::connect(&feed).await;
+            let again =
+                json!({ "peer_id": "a", "msg": "n", "interest": "subscribe", "since": cursor });
+            client.ask(&again).await;
         }
         let missing = usize::try_from(sent).unwrap() - got.len();
         let (data, last) = client.data(missing).await;
