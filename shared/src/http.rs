@@ -484,3 +484,29 @@ pub fn plain(status: StatusCode, sentence: &str) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use http_body_util::Empty;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_and_the_next_request_is_served() {
+        #[derive(serde::Deserialize, JsonSchema)]
+        struct Params {
+            number: u32,
+        }
+        let routes = Routes::new("test", &Metrics::default()).get("/", async |params: Params| {
+            assert!(params.number > 0, "a mistake of ours");
+            Ok(params.number)
+        });
+        let routes = Arc::new(routes);
+        for (number, status) in [(0, 500), (1, 200)] {
+            let request = hyper::Request::get(format!("/?number={number}"));
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            assert_eq!(Arc::clone(&routes).answer(request).await.status(), status);
+        }
+    }
+}
