@@ -12,7 +12,6 @@
 //! `generation`, `first`, which is the position of the list's first chunk, and `bytes`).
 
 use redis::Script;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,7 +25,7 @@ const LIST_MS: u64 = 600_000;
 const MOST_BYTES: usize = 16 << 20;
 
 /// Which messages: of a node, or of all, and of a type, or of all.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Key {
     /// The node's peer id; [`ALL`] for every node.
     pub peer_id: String,
@@ -84,6 +83,12 @@ pub enum Lead {
     Lost,
 }
 
+impl From<bool> for Lead {
+    fn from(kept: bool) -> Self {
+        if kept { Self::Kept } else { Self::Lost }
+    }
+}
+
 /// A connection to the cache.
 pub struct Cache {
     connection: Connection,
@@ -129,9 +134,7 @@ impl Cache {
         for key in keys {
             call.arg(key.name());
         }
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async(connection).await;
-        self.connection.checked(result)
+        self.connection.run(&call).await
     }
 
     /// What is wanted, and what is not wanted any more.
@@ -140,9 +143,7 @@ impl Cache {
     /// See [`want`](Self::want).
     pub async fn wanted(&mut self) -> Result<(Vec<Key>, Vec<Key>), Error> {
         let call = self.scripts.wanted.key(self.key("wanted"));
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<(Vec<String>, Vec<String>)>(connection).await;
-        let (wanted, unwanted) = self.connection.checked(result)?;
+        let (wanted, unwanted): (Vec<String>, Vec<String>) = self.connection.run(&call).await?;
         let keys =
             |names: Vec<String>| names.iter().filter_map(|name| Key::from_name(name)).collect();
         Ok((keys(wanted), keys(unwanted)))
@@ -155,9 +156,7 @@ impl Cache {
     pub async fn lead(&mut self) -> Result<Lead, Error> {
         let mut call = self.scripts.lead.key(self.key("leader"));
         call.arg(&self.name).arg(LEAD_MS);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<bool>(connection).await;
-        Ok(if self.connection.checked(result)? { Lead::Kept } else { Lead::Lost })
+        self.connection.run::<bool>(&call).await.map(Lead::from)
     }
 
     /// Lets another instance lead at once.
@@ -167,9 +166,7 @@ impl Cache {
     pub async fn resign(&mut self) -> Result<(), Error> {
         let mut call = self.scripts.lead.key(self.key("leader"));
         call.arg(&self.name).arg(1);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<bool>(connection).await;
-        self.connection.checked(result).map(drop)
+        self.connection.run::<bool>(&call).await.map(drop)
     }
 
     /// Opens a new list for `key`, with this chunk in it.
@@ -180,9 +177,7 @@ impl Cache {
         let mut call = self.scripts.open.key(self.key("leader"));
         call.key(self.rows(key)).key(self.state(key));
         call.arg(&self.name).arg(Uuid::now_v7().to_string()).arg(chunk).arg(LIST_MS);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<bool>(connection).await;
-        Ok(if self.connection.checked(result)? { Lead::Kept } else { Lead::Lost })
+        self.connection.run::<bool>(&call).await.map(Lead::from)
     }
 
     /// Appends a chunk to each of these lists, where they are open, and removes chunks that are
@@ -195,9 +190,7 @@ impl Cache {
             let mut call = self.scripts.append.key(self.key("leader"));
             call.key(self.rows(key)).key(self.state(key));
             call.arg(&self.name).arg(chunk).arg(seconds * 1000).arg(MOST_BYTES).arg(LIST_MS);
-            let connection = self.connection.get().await?;
-            let result = call.invoke_async::<bool>(connection).await;
-            if !self.connection.checked(result)? {
+            if !self.connection.run::<bool>(&call).await? {
                 return Ok(Lead::Lost);
             }
         }
@@ -212,9 +205,7 @@ impl Cache {
         for key in keys {
             let mut call = self.scripts.close.key(self.rows(key));
             call.key(self.state(key));
-            let connection = self.connection.get().await?;
-            let result = call.invoke_async::<()>(connection).await;
-            self.connection.checked(result)?;
+            self.connection.run::<()>(&call).await?;
         }
         Ok(())
     }
@@ -235,14 +226,11 @@ impl Cache {
             let generation = place.map(|place| place.generation.to_string());
             call.arg(generation.unwrap_or_default());
             call.arg(place.map_or(0, |place| place.position)).arg(LIST_MS);
-            let connection = self.connection.get().await?;
-            let result = call.invoke_async::<Option<(String, u64, Vec<Vec<u8>>)>>(connection).await;
-            reads.push(self.connection.checked(result)?.and_then(
-                |(generation, position, chunks)| {
-                    let generation = generation.parse().ok()?;
-                    Some(Read { from: Place { generation, position }, chunks })
-                },
-            ));
+            let read: Option<(String, u64, Vec<Vec<u8>>)> = self.connection.run(&call).await?;
+            reads.push(read.and_then(|(generation, position, chunks)| {
+                let generation = generation.parse().ok()?;
+                Some(Read { from: Place { generation, position }, chunks })
+            }));
         }
         Ok(reads)
     }

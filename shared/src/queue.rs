@@ -226,9 +226,7 @@ impl Producer {
     pub async fn reserve_ids(&mut self, count: u32) -> Result<i64, Error> {
         let mut call = self.reserve.key(&self.ids);
         call.arg(count);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async(connection).await;
-        self.connection.checked(result)
+        self.connection.run(&call).await
     }
 }
 
@@ -406,9 +404,7 @@ impl Consumer {
         call.key(&self.keys.size).key(&self.keys.claims).key(&self.keys.order);
         call.key(&self.keys.follower).key(&self.keys.acked_order).key(self.keys.acked(&claim.id));
         call.arg(&claim.id).arg(bytes).arg(messages).arg(FOLLOWED_BYTES).arg(FOLLOWED_S);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async(connection).await;
-        self.connection.checked(result)
+        self.connection.run(&call).await
     }
 
     /// Puts a claim back to the front of the queue, in its order.
@@ -425,10 +421,9 @@ impl Consumer {
     /// Redis did not answer, or refused.
     pub async fn rescue(&mut self) -> Result<u64, Error> {
         let call = self.expired.key(&self.keys.claims);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<Vec<String>>(connection).await;
+        let expired: Vec<String> = self.connection.run(&call).await?;
         let mut rescued = 0;
-        for id in self.connection.checked(result)? {
+        for id in expired {
             rescued += u64::from(self.give_back(&id, "expired").await? > 0);
         }
         Ok(rescued)
@@ -438,9 +433,7 @@ impl Consumer {
     async fn give_back(&mut self, id: &str, when: &str) -> Result<u64, Error> {
         let mut call = self.rescue.key(&self.keys.claims);
         call.key(self.keys.claim(id)).key(&self.keys.queue).key(&self.keys.order).arg(id).arg(when);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async(connection).await;
-        self.connection.checked(result)
+        self.connection.run(&call).await
     }
 
     /// Sets an element aside that is no envelope, so that it neither stops the queue nor is lost.

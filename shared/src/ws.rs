@@ -12,6 +12,18 @@ use fastwebsockets::OpCode;
 /// The most bytes of payload that a control frame has.
 const CONTROL_PAYLOAD: usize = 125;
 
+/// The default of `HEARTBEAT_INTERVAL`, in seconds.
+#[must_use]
+pub fn default_heartbeat_interval() -> u64 {
+    5
+}
+
+/// The default of `CLIENT_TIMEOUT_S`.
+#[must_use]
+pub fn default_client_timeout_s() -> u64 {
+    10
+}
+
 /// What a decoder found.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Event<'a> {

@@ -8,6 +8,7 @@ use shared::{
     http::{self, Origins},
     queue,
     tokens::Tokens,
+    ws,
 };
 
 /// The settings, a variable each, named like the field in capitals.
@@ -40,10 +41,10 @@ pub struct Config {
     #[serde(default)]
     pub cors_allowed_origins: Origins,
     /// Seconds between pings.
-    #[serde(default = "default_heartbeat_interval", deserialize_with = "config::number")]
+    #[serde(default = "ws::default_heartbeat_interval", deserialize_with = "config::number")]
     pub heartbeat_interval: u64,
     /// Seconds without a byte, after which a client is gone.
-    #[serde(default = "default_client_timeout_s", deserialize_with = "config::number")]
+    #[serde(default = "ws::default_client_timeout_s", deserialize_with = "config::number")]
     pub client_timeout_s: u64,
     /// Milliseconds between two answers of a subscription.
     #[serde(default = "default_cache_update_interval_ms", deserialize_with = "config::number")]
@@ -87,12 +88,6 @@ impl Config {
     }
 }
 
-fn default_heartbeat_interval() -> u64 {
-    5
-}
-fn default_client_timeout_s() -> u64 {
-    10
-}
 fn default_cache_update_interval_ms() -> u64 {
     1000
 }

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::cache::Place;
 
+use crate::entry::Entry;
+
 /// Ids are 4,096 to a millisecond since this one (see `queue::Producer`).
 const FIRST_ID_MS: i64 = 1_704_067_200_000;
 const IDS_PER_MS: i64 = 4096;
@@ -26,6 +28,15 @@ impl Cursor {
     /// An id that is less than those of all rows to come.
     pub fn id_now() -> i64 {
         ((Utc::now() - ID_AGE).timestamp_millis() - FIRST_ID_MS) * IDS_PER_MS
+    }
+
+    /// Behind `entries`, which end at `place` and follow a row with the id `known`.
+    pub fn behind<'a>(
+        place: Place,
+        known: i64,
+        entries: impl IntoIterator<Item = &'a Entry<'a>>,
+    ) -> Self {
+        Self { place, id: entries.into_iter().map(|entry| entry.id).fold(known, i64::max) }
     }
 
     /// Whether something may have followed before `moment`.

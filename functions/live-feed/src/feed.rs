@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     answer::{Subject, answer},
     cursor::Cursor,
-    entry::entries,
+    entry::{Entry, entries},
     request::Topic,
 };
 
@@ -208,25 +208,29 @@ impl Feed {
         let reads = cache.read(&keys).await?;
         for ((key, _), read) in keys.into_iter().zip(reads) {
             if let Some(read) = read {
-                self.pass_on(&key, read);
+                self.pass_on(&key, &read);
             }
         }
         Ok(())
     }
 
-    fn pass_on(&self, key: &Key, read: Read) {
+    fn pass_on(&self, key: &Key, read: &Read) {
         let mut keys = self.keys();
         let Some(watched) = keys.get_mut(key) else { return };
         let follows = watched.at.is_some_and(|at| at.place == read.from);
         if follows && read.chunks.is_empty() {
             return;
         }
-        let to = read.to();
         let known = watched.at.map_or_else(Cursor::id_now, |at| at.id);
-        let update = Update::new(key, read, to, known);
-        watched.at = Some(update.cursor);
-        let event =
-            if follows { Event::Update(Arc::new(update)) } else { Event::Placed(key.clone(), to) };
+        let chunks: Vec<&[u8]> = read.chunks.iter().map(|chunk| content(chunk)).collect();
+        let new: Vec<Entry<'_>> = chunks.iter().flat_map(|chunk| entries(chunk)).collect();
+        let cursor = Cursor::behind(read.to(), known, &new);
+        watched.at = Some(cursor);
+        let event = if follows {
+            Event::Update(Arc::new(Update::new(key, &chunks, &new, cursor)))
+        } else {
+            Event::Placed(key.clone(), cursor.place)
+        };
         watched.outlets.retain(|_, outlet| !outlet.lagging.is_cancelled());
         for outlet in watched.outlets.values() {
             outlet.send(event.clone());
@@ -239,19 +243,18 @@ impl Feed {
 }
 
 impl Update {
-    fn new(key: &Key, read: Read, to: Place, known: i64) -> Self {
-        let chunks: Vec<Bytes> =
-            read.chunks.into_iter().map(|chunk| Bytes::copy_from_slice(content(&chunk))).collect();
-        let entries: Vec<_> = chunks.iter().flat_map(|chunk| entries(chunk)).collect();
-        let id = entries.iter().map(|entry| entry.id).max().unwrap_or(known).max(known);
-        let oldest = entries.iter().map(|entry| entry.at).min().unwrap_or(i64::MAX);
-        let cursor = Cursor { place: to, id };
+    fn new(key: &Key, chunks: &[&[u8]], entries: &[Entry<'_>], cursor: Cursor) -> Self {
         let topic = Topic { key: key.clone(), aggregate: None };
-        let data: Vec<_> = entries.iter().map(crate::entry::Entry::message).collect();
-        let messages = data.len() as u64;
+        let data: Vec<_> = entries.iter().map(Entry::message).collect();
         let mut frame = Vec::new();
         ws::text(&mut frame, answer(&Subject::new(&topic), &data, cursor).as_bytes());
-        drop(entries);
-        Self { key: key.clone(), chunks, cursor, oldest, frame: frame.into(), messages }
+        Self {
+            chunks: chunks.iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect(),
+            cursor,
+            oldest: entries.iter().map(|entry| entry.at).min().unwrap_or(i64::MAX),
+            frame: frame.into(),
+            messages: entries.len() as u64,
+            key: topic.key,
+        }
     }
 }

@@ -171,11 +171,10 @@ impl Leader {
         }
         let marks = || self.followers.iter().map(Follower::mark).collect::<Vec<_>>();
         for (key, past) in loaded {
-            if let Some(list @ List::Loading(..)) = self.lists.get_mut(&key) {
-                let List::Loading(_, rows) = list else { continue };
-                let rows = past.into_iter().chain(rows.drain(..)).collect();
-                *list = List::Waiting(marks(), rows);
-            }
+            let Some(list) = self.lists.get_mut(&key) else { continue };
+            let List::Loading(_, kept) = list else { continue };
+            let rows = past.into_iter().chain(kept.drain(..)).collect();
+            *list = List::Waiting(marks(), rows);
         }
         let elements: Vec<&Bytes> = steps.iter().flat_map(|step| &step.elements).collect();
         let rows = self.distribute(&elements).await?;

@@ -252,8 +252,7 @@ impl Subscriber<'_> {
             Event::Placed(key, place) => {
                 let Some(known) = self.places.get_mut(&key) else { return Ok(()) };
                 *known = Some(place);
-                let topics: Vec<Topic> = self.topics_of(&key);
-                for topic in topics {
+                for topic in self.topics_of(&key) {
                     self.catch_up(&topic, place).await?;
                 }
             }
@@ -308,8 +307,7 @@ impl Subscriber<'_> {
         let old: Vec<Entry<'_>> = old.iter().flat_map(|chunk| entries(content(chunk))).collect();
         let new: Vec<Entry<'_>> = new.iter().flat_map(|chunk| entries(content(chunk))).collect();
         let known = subscription.cursor.map_or_else(Cursor::id_now, |cursor| cursor.id);
-        let id = old.iter().chain(&new).map(|entry| entry.id).max().unwrap_or(known).max(known);
-        let cursor = Cursor { place, id };
+        let cursor = Cursor::behind(place, known, old.iter().chain(&new));
         let is_wanted = |entry: &&Entry<'_>| {
             subscription.from.includes(entry)
                 && match subscription.cursor {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroU16};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use shared::{config, http, queue, tokens::Tokens};
+use shared::{config, http, queue, tokens::Tokens, ws};
 
 /// A variable each, named like the field in capitals.
 #[derive(Debug, Deserialize, Serialize)]
@@ -44,10 +44,10 @@ pub struct Config {
     #[serde(default = "default_ws_max_payload", deserialize_with = "config::number")]
     pub ws_max_payload: u32,
     /// Seconds between pings.
-    #[serde(default = "default_heartbeat_interval", deserialize_with = "config::number")]
+    #[serde(default = "ws::default_heartbeat_interval", deserialize_with = "config::number")]
     pub heartbeat_interval: u64,
     /// Seconds without a byte after which a connection is given up.
-    #[serde(default = "default_client_timeout_s", deserialize_with = "config::number")]
+    #[serde(default = "ws::default_client_timeout_s", deserialize_with = "config::number")]
     pub client_timeout_s: u64,
     /// Connections that may wait to be accepted, or be in their handshake beyond
     /// `MAX_CONNECTIONS`.
@@ -93,12 +93,6 @@ fn default_db_save_latency_ms() -> u64 {
 }
 fn default_ws_max_payload() -> u32 {
     524_288
-}
-fn default_heartbeat_interval() -> u64 {
-    5
-}
-fn default_client_timeout_s() -> u64 {
-    10
 }
 fn default_max_pending_connections() -> u32 {
     8192

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{AsyncConnectionConfig, Client, Script, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, Script, ScriptInvocation,
+    aio::MultiplexedConnection,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::Error;
@@ -77,6 +80,16 @@ impl Connection {
             self.client.get_multiplexed_async_connection_with_config(&config).await?
         };
         Ok(self.open.insert(open))
+    }
+
+    /// What a script answers.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &mut self,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, Error> {
+        let connection = self.get().await?;
+        let result = call.invoke_async(connection).await;
+        self.checked(result)
     }
 
     /// Redis' clock in milliseconds since 1970.

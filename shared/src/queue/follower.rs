@@ -89,9 +89,8 @@ impl Follower {
         let mut call = self.read.key(&self.keys.follower);
         call.key(&self.keys.acked_order).key(&self.keys.order);
         call.arg(FOLLOWING_MS).arg(self.groups.len()).arg(MOST_GROUPS);
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async::<(bool, Vec<String>, Vec<String>)>(connection).await;
-        let (is_gap, names, open) = self.connection.checked(result)?;
+        let (is_gap, names, open): (bool, Vec<String>, Vec<String>) =
+            self.connection.run(&call).await?;
         self.open = open.into_iter().collect();
         if is_gap {
             self.groups.clear();
@@ -145,13 +144,12 @@ impl Follower {
         for group in done {
             call.key(self.keys.acked(&group.id));
         }
-        let connection = self.connection.get().await?;
-        let result = call.invoke_async(connection).await;
+        let result = self.connection.run(&call).await;
         if result.is_err() {
             // Whether they are gone is not known: all is read anew.
             self.groups.clear();
         }
-        self.connection.checked(result)
+        result
     }
 
     /// Begins anew: what was not done with comes again.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use shared::testing::{Function, Node};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::task::JoinSet;
 
 use crate::{
     figure::{Sample, percentile, real, scaled},
@@ -58,7 +58,10 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
         Ok(())
     };
     (0..NODES).try_for_each(&mut subscribe)?;
-    until("every list is open", async || Ok(feed.metric("feed_lists").await == 100)).await?;
+    until("every list is open", async || {
+        Ok(u64::try_from(feed.metric("feed_lists").await)? == NODES)
+    })
+    .await?;
     let reads = feed.metric("feed_past_reads_total").await;
     (NODES..scaled(SUBSCRIBERS, scale).max(NODES)).try_for_each(&mut subscribe)?;
 
@@ -66,22 +69,24 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     let sent = sender.finish().await?;
     stack.until_stored(sent.messages).await?;
     stack.check(sent.messages, 0).await?;
-    // What came last is passed on.
-    sleep(Duration::from_secs(3)).await;
+    let count = subscribers.len() as u64;
+    // Each node has as many subscribers as every other.
+    let expected = sent.messages * (count / NODES);
+    until("everything is passed on", async || {
+        Ok(u64::try_from(feed.metric("feed_delivered_messages_total").await)? >= expected)
+    })
+    .await?;
     let cpu = feed.cpu_seconds() - cpu;
     let reads_of_all = feed.metric("feed_past_reads_total").await;
     let resident = feed.peak_resident_bytes();
     anyhow::ensure!(feed.stop().await.success(), "live-feed failed");
 
-    let count = subscribers.len() as u64;
     let (mut got, mut latencies) = (0, Vec::new());
     while let Some(subscriber) = subscribers.join_next().await {
         let mut one = subscriber??;
         got += one.messages;
         latencies.append(&mut one.latencies);
     }
-    // Each node has as many subscribers as every other.
-    let expected = sent.messages * (count / NODES);
     anyhow::ensure!(got == expected, "{got} messages came, not {expected}");
     let delivered = real(u64::try_from(latencies.len())?);
     Ok(vec![
