@@ -15,6 +15,7 @@ pub mod reputation;
 pub mod retention;
 pub mod row;
 pub mod service;
+pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

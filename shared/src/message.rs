@@ -229,7 +229,7 @@ fn known_peer_id(text: String) -> Option<String> {
 }
 
 /// The text of a JSON string with its quotes; nothing for any other value.
-fn string(json: &[u8]) -> Option<Cow<'_, str>> {
+pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
     let inner = json.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     if memchr::memchr(b'\\', inner).is_some() {
         return serde_json::from_slice(json).ok().map(Cow::Owned);

@@ -23,7 +23,6 @@ const ROWS: &str = r#"
     SELECT node_id, peer_id, id, created_at, last_seen FROM peer_connections;
     INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
     VALUES (now(), 1, node_id('peer'), false, 'tracing.event', '{"target": "t"}'), ('2026-01-01Z', 1, node_id('peer'), true, NULL, '{}');
-    SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM tetcore_logs;
     INSERT INTO reputation_reports (node_id, audit, reported_at, remote_ids, remote_peers, reputations, connected)
     VALUES (node_id('peer'), false, now(), ARRAY[node_id('peer')], '{peer}', '{-5}', '{true}');
     INSERT INTO host_systems (description, os, cpu_qty, cpu_clock, ram_mb, disk_info) VALUES ('', '', 1, 1, 1, '');
@@ -35,6 +34,7 @@ const ROWS: &str = r#"
 async fn serving() -> BTreeMap<String, Function> {
     let database = Database::new();
     database.owner().await.batch_execute(ROWS).await.unwrap();
+    database.note_rows().await;
     let (url, redis) = (database.url("tetcore"), Redis::shared().url());
     let settings = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis)];
     functions()

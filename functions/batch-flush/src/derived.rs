@@ -1,11 +1,17 @@
-//! What is derived from rows as they are stored: how many of each type each node sent, and what
-//! each node last said of its peers. See `migrations/V8__log_counts.sql` and V9.
+//! What is derived from rows as they are stored: how many of each type each node sent, what each
+//! node last said of its peers, and which targets there are. See `migrations/V8__log_counts.sql`,
+//! V9 and V12.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
+use chrono::{DateTime, Utc};
 use shared::{
     reputation::{self, NETWORK_STATE, Report},
     row::{CountNote, Tuple, count_shard},
+    target::{self, RawTarget},
 };
 
 /// Whose report, and whether it is kept for ever.
@@ -14,13 +20,31 @@ pub type Reporter = (i64, bool);
 /// Audit, hour, node and type.
 type Counted<'a> = (bool, i64, i64, Option<&'a [u8]>);
 
-/// What follows from some rows. Those without a node follow later: see `claim_rows.sql`.
+/// Audit, hour, type and target.
+type Targeted<'a> = (bool, i64, Option<&'a [u8]>, RawTarget<'a>);
+
+/// Which types name which targets, side by side.
+#[derive(Debug, Default)]
+pub struct Targets<'a> {
+    /// Whether messages are kept for ever.
+    pub audits: Vec<bool>,
+    /// The hours that they were created in.
+    pub hours: Vec<Option<DateTime<Utc>>>,
+    /// Their types.
+    pub msgs: Vec<Option<Cow<'a, str>>>,
+    /// Their targets.
+    pub targets: Vec<Option<Cow<'a, str>>>,
+}
+
+/// What follows from some rows. What the node of a row matters for follows later if that is not
+/// known yet: see `claim_rows.sql`.
 #[derive(Default)]
 pub struct Derived<'a> {
     /// How many messages there are of each.
     counts: HashMap<Counted<'a>, i32>,
     /// Times and texts of network states.
     states: BTreeMap<Reporter, Vec<(i64, &'a [u8])>>,
+    targets: HashSet<Targeted<'a>>,
 }
 
 impl<'a> Derived<'a> {
@@ -34,6 +58,9 @@ impl<'a> Derived<'a> {
     /// Adds what follows from these tuples.
     pub fn add(&mut self, tuples: impl IntoIterator<Item = &'a [u8]>) {
         for tuple in tuples.into_iter().filter_map(Tuple::read) {
+            for target in target::candidates(tuple.logs) {
+                self.targets.insert((tuple.audit, tuple.hour(), tuple.msg, target));
+            }
             let Some(node_id) = tuple.node_id else {
                 continue;
             };
@@ -58,6 +85,18 @@ impl<'a> Derived<'a> {
             CountNote { shard, audit, hour, counts: &counts }.encode(&mut tuples);
         }
         tuples
+    }
+
+    /// Which types name which targets.
+    pub fn targets(&self) -> Targets<'a> {
+        let mut targets = Targets::default();
+        for &(audit, hour, msg, target) in &self.targets {
+            targets.audits.push(audit);
+            targets.hours.push(DateTime::from_timestamp_micros(hour));
+            targets.msgs.push(msg.map(String::from_utf8_lossy));
+            targets.targets.push(target::text(target));
+        }
+        targets
     }
 
     /// The newest report of each reporter and its time, in the order of reporters.

@@ -24,6 +24,7 @@ pub struct Statements {
     pub copy_rows: Statement,
     pub copy_rejects: Statement,
     pub copy_notes: Statement,
+    pub save_targets: Statement,
     pub save_report: Statement,
     pub add_totals: Statement,
 }
@@ -39,6 +40,7 @@ impl Session {
             copy_rows: client.prepare(&copy("tetcore_logs", LOG_COLUMNS)).await?,
             copy_rejects: client.prepare(&copy("ingest_rejects", REJECT_COLUMNS)).await?,
             copy_notes: client.prepare(&copy("log_count_notes", COUNT_NOTE_COLUMNS)).await?,
+            save_targets: client.prepare(include_str!("save_targets.sql")).await?,
             save_report: client.prepare(include_str!("save_report.sql")).await?,
             add_totals: client.prepare(include_str!("add_totals.sql")).await?,
         };

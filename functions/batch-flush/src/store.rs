@@ -14,7 +14,7 @@ use shared::{
 use uuid::Uuid;
 
 use crate::{
-    derived::{Derived, Reporter},
+    derived::{Derived, Reporter, Targets},
     session::{Session, Statements},
 };
 
@@ -220,9 +220,19 @@ impl<'a> Storing<'a> {
     /// Saves what follows from the rows of this transaction.
     async fn save_derived(&self, derived: Derived<'_>) -> Result<(), db::Error> {
         self.copy(&self.statements.copy_notes, vec![derived.notes().into()]).await?;
+        self.save_targets(&derived.targets()).await?;
         // Sent one behind the other, without waiting for each answer.
         let saving = derived.reports().into_iter().map(|report| self.save_report(report));
         stream::iter(saving).buffered(REPORTS_AT_ONCE).try_collect().await
+    }
+
+    async fn save_targets(&self, targets: &Targets<'_>) -> Result<(), db::Error> {
+        if !targets.targets.is_empty() {
+            let Targets { audits, hours, msgs, targets } = targets;
+            let parameters: [&(dyn db::ToSql + Sync); 4] = [audits, hours, msgs, targets];
+            self.transaction.execute(&self.statements.save_targets, &parameters).await?;
+        }
+        Ok(())
     }
 
     async fn save_report(

@@ -24,7 +24,7 @@ pub struct List {
 /// A target.
 #[derive(JsonSchema, Serialize)]
 pub struct Target {
-    /// Its first 256 characters.
+    /// Its first 256 characters; a target that is no string is none.
     target: String,
 }
 

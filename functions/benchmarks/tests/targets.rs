@@ -41,6 +41,7 @@ fn start(database: &Database, settings: &[(&str, &str)]) -> Function {
 async fn with_targets(count: i32) -> Database {
     let database = Database::new();
     database.owner().await.execute(TARGETS, &[&count]).await.unwrap();
+    database.note_rows().await;
     database
 }
 
@@ -67,11 +68,11 @@ async fn other_messages_do_not_count_and_break_nothing() {
     let sql = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, msg, logs)
                VALUES ('2026-01-01T01:00:00Z', 1, false, 'tracing.event', jsonb_build_object('target', $1::text))";
     owner.execute(sql, &[&long]).await.unwrap();
+    database.note_rows().await;
     let rows = start(&database, &[]).get("/benchmarks/1/targets").await.rows();
-    // What is no text is the JSON that it is.
     let mut answered = targets(&rows);
     answered.sort_unstable();
-    let expected = ["5", "at the beginning", "at the end", "target1", &long[..256], r#"{"a": 1}"#];
+    let expected = ["at the beginning", "at the end", "target1", &long[..256]];
     assert_eq!(answered, expected);
 }
 

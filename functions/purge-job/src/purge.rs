@@ -89,8 +89,9 @@ pub(crate) async fn run(
         purge.remove_expired("ingest_batches", purge.now - BATCHES_KEPT).await?;
     purge.summary.rejects_removed =
         purge.remove_expired("ingest_rejects", purge.summary.horizon).await?;
-    // Rows beyond the horizon are not looked for, so connections may go only after them.
+    // Rows beyond the horizon are not looked for, so what belongs to them may go only after them.
     if all_dropped {
+        purge.remove_targets().await.context("removing targets")?;
         purge.remove_peers().await.context("removing connections")?;
     }
     let mut summary = purge.summary;
@@ -259,6 +260,14 @@ impl Purge<'_> {
     async fn count_expired(&self, table: &str, horizon: DateTime<Utc>) -> anyhow::Result<u64> {
         let sql = include_str!("count_expired.sql").replace("{table}", table);
         count(&self.db.query_one(&sql, &[&horizon]).await?, 0)
+    }
+
+    /// Forgets which targets there were before the horizon.
+    async fn remove_targets(&self) -> anyhow::Result<()> {
+        if !self.summary.dry_run {
+            self.db.execute(include_str!("remove_targets.sql"), &[&self.summary.horizon]).await?;
+        }
+        Ok(())
     }
 
     /// Removes connections that have neither rows nor a live socket, and nodes that have no

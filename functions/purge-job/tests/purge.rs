@@ -291,6 +291,23 @@ async fn what_was_derived_from_rows_goes_with_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn targets_are_forgotten_with_their_month() {
+    let (database, owner) = scene().await;
+    let note = "SELECT note_log_targets(array_agg(audit), array_agg(time), array_agg('m'::text), array_agg(time::date || ' ' || audit))
+                FROM unnest('{f,t}'::boolean[]) AS audit,
+                     unnest(ARRAY[timestamptz '2019-01-01Z', now() - interval '62 days', now()]) AS time";
+    owner.execute(note, &[]).await.unwrap();
+    let targets = "SELECT count(*) FROM log_targets WHERE NOT audit";
+    purge(&database, "1", &["--dry-run"]);
+    assert_eq!(count(&owner, targets).await, 3);
+    purge(&database, "2000", &[]);
+    assert_eq!(count(&owner, targets).await, 2);
+    purge(&database, "1", &[]);
+    assert_eq!(count(&owner, targets).await, 1);
+    assert_eq!(count(&owner, "SELECT count(*) FROM log_targets").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_derived_is_right_at_any_moment() {
     let database = Database::new();
     let owner = database.owner().await;

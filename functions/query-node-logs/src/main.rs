@@ -1,8 +1,10 @@
 //! `GET /nodes/logs`: what one node sent, newest first.
 
+mod places;
 mod spans;
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     process::ExitCode,
     sync::Arc,
@@ -13,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    db::Row,
+    db::{Row, ToSql},
     http::{self, Cursor, Number, Page, Time},
     query::{self, Plans, Query},
     row::node_id,
@@ -21,7 +23,7 @@ use shared::{
 };
 use tokio::sync::OnceCell;
 
-use crate::spans::{Span, pieces};
+use crate::{places::Places, spans::pieces};
 
 /// What one node sent, newest first.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -74,43 +76,46 @@ impl Entry {
 
 fn logs(query: Query, params: Params) -> Page<Entry, Cursor> {
     let key = |entry: &Entry| Cursor { time: entry.created_at.0, id: entry.id };
-    let spans = Arc::new(OnceCell::new());
+    let places = Arc::new(OnceCell::new());
     Page::new(params.limit.get(), params.cursor, key, move |after, rows| {
-        page(query.clone(), params.clone(), Arc::clone(&spans), after, rows)
+        page(query.clone(), params.clone(), Arc::clone(&places), after, rows)
     })
 }
 
-/// Looks where messages are, by what was counted, until it has `rows` of them.
+/// Looks where messages are until it has `rows` of them.
 async fn page(
     query: Query,
     params: Params,
-    spans: Arc<OnceCell<Vec<Span>>>,
+    places: Arc<OnceCell<Places>>,
     after: Option<Cursor>,
     rows: i64,
 ) -> http::Result<Vec<Entry>> {
-    let Params { peer_id, msg, target, start_time, end_time, .. } = params;
+    let places = places.get_or_try_init(|| Places::find(&query, &params)).await?;
+    let Params { peer_id, target, start_time, end_time, .. } = params;
     let node = node_id(&peer_id);
-    let spans = spans
-        .get_or_try_init(|| async {
-            let counted = query.rows(include_str!("spans.sql"), &[&node, &msg]).await?;
-            Ok::<_, http::Error>(counted.iter().map(Span::from).collect())
-        })
-        .await?;
     let since = start_time.map_or(DateTime::<Utc>::MIN_UTC, |time| time.0);
     let end = end_time.map_or_else(Utc::now, |time| time.0);
     let until = after.map_or(end, |after| after.time.min(end)) + TimeDelta::microseconds(1);
     let (time, id) = after.map(|after| (after.time, after.id)).unzip();
 
     let mut found = Vec::new();
-    for piece in pieces(spans.clone(), since, until, rows) {
-        let bounds = [piece.since, piece.until].map(|time| Some(time).filter(is_storable));
-        let wanting = rows - i64::try_from(found.len()).unwrap_or(rows);
-        let sql = sql(msg.is_some(), target.is_some(), after.is_some());
-        let [from, to] = bounds;
-        let more =
-            query.rows(&sql, &[&node, &msg, &target, &from, &to, &time, &id, &wanting]).await?;
+    let wanted = usize::try_from(rows).unwrap_or(usize::MAX);
+    for piece in pieces(places.spans.clone(), since, until, rows) {
+        let [from, to] = [piece.since, piece.until].map(|time| Some(time).filter(is_storable));
+        let missing = i64::try_from(wanted - found.len()).unwrap_or(rows);
+        let mut more = Vec::new();
+        for msg in &places.types {
+            let sql = sql(msg.is_some(), target.is_some(), after.is_some());
+            let parameters: [&(dyn ToSql + Sync); 8] =
+                [&node, msg, &target, &from, &to, &time, &id, &missing];
+            more.extend(query.rows(&sql, &parameters).await?);
+        }
+        if places.types.len() > 1 {
+            more.sort_by_key(|row| Reverse(place(row)));
+        }
         found.extend(more);
-        if found.len() >= usize::try_from(rows).unwrap_or(usize::MAX) {
+        found.truncate(wanted);
+        if found.len() == wanted {
             break;
         }
     }
@@ -138,6 +143,11 @@ fn sql(msg: bool, target: bool, after: bool) -> String {
         .replace("{msg}", msg)
         .replace("{target}", target)
         .replace("{after}", after)
+}
+
+/// Where a row stands among the others.
+fn place(row: &Row) -> (DateTime<Utc>, i64) {
+    (row.get("created_at"), row.get("id"))
 }
 
 /// Whether PostgreSQL has such a time.

@@ -11,16 +11,14 @@ const ROWS: &str = r#"
         INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
         SELECT hashtext($1) * 2::bigint + number, '192.0.2.' || number, $1, '2026-01-01Z', number = 1, node_id($1), '2026-01-01Z'
         FROM generate_series(1, 2) AS number
-    ), rows AS (
+    )
     INSERT INTO tetcore_logs (id, created_at, peer_connection_id, node_id, audit, msg, logs)
     SELECT number, timestamptz '2026-01-01Z' + interval '1 second' * (number / 2),
            hashtext($1) * 2::bigint + 1 + number % 2, node_id($1), number % 2 = 0, msg,
            jsonb_build_object('msg', msg, 'number', number)
            || CASE number % 4 WHEN 0 THEN '{"target": "sync"}' WHEN 1 THEN '{"target": "peer-set"}' ELSE '{}' END::jsonb
     FROM generate_series(1, $2::int) AS number,
-         LATERAL (SELECT (ARRAY['system.interval', 'block.import', NULL])[number % 3 + 1]) AS type (msg)
-    RETURNING *)
-    SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM rows"#;
+         LATERAL (SELECT (ARRAY['system.interval', 'block.import', NULL])[number % 3 + 1]) AS type (msg)"#;
 
 fn start(database: &Database, settings: &[(&str, &str)]) -> Function {
     let url = database.url("tetcore_query");
@@ -30,6 +28,7 @@ fn start(database: &Database, settings: &[(&str, &str)]) -> Function {
 async fn with_rows(peer: &str, rows: i32) -> Database {
     let database = Database::new();
     database.owner().await.execute(ROWS, &[&peer, &rows]).await.unwrap();
+    database.note_rows().await;
     database
 }
 
@@ -62,6 +61,7 @@ async fn an_entry_is_as_it_was_in_0_1_4() {
     let owner = database.owner().await;
     // Another node's rows, and those of nobody yet.
     owner.execute(ROWS, &[&"other", &10]).await.unwrap();
+    database.note_rows().await;
     owner.execute("UPDATE tetcore_logs SET node_id = NULL WHERE id > 5", &[]).await.unwrap();
     let function = start(&database, &[]);
     let answer = function.get("/nodes/logs?peer_id=12D3%26Koo").await;
@@ -186,24 +186,22 @@ const WIDE: &str = r#"
     WITH connection AS (
         INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
         VALUES (1, '::1', 'peer', now(), false, node_id('peer'), now())
-    ), rows AS (
-        INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
-        SELECT moment + number * interval '1 second', 1, node_id('peer'), number % 2 = 0,
-               CASE WHEN number > 590 THEN 'late' WHEN number % 60 = 0 THEN 'rare' ELSE 'frequent' END,
-               jsonb_build_object('number', number)
-               || CASE number % 100 WHEN 7 THEN '{"target": "rare"}' ELSE '{}' END::jsonb
-        FROM generate_series(0, 599) AS number,
-             LATERAL (SELECT (ARRAY['2019-01-01Z', now() - interval '225 seconds', now() + interval '4 days',
-                                    now() + interval '1 year'])[number / 150 + 1]) AS place (moment)
-        RETURNING *
     )
-    SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM rows"#;
+    INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+    SELECT moment + number * interval '1 second', 1, node_id('peer'), number % 2 = 0,
+           CASE WHEN number > 590 THEN 'late' WHEN number % 60 = 0 THEN 'rare' ELSE 'frequent' END,
+           jsonb_build_object('number', number)
+           || CASE number % 100 WHEN 7 THEN '{"target": "rare"}' ELSE '{}' END::jsonb
+    FROM generate_series(0, 599) AS number,
+         LATERAL (SELECT (ARRAY['2019-01-01Z', now() - interval '225 seconds', now() + interval '4 days',
+                                now() + interval '1 year'])[number / 150 + 1]) AS place (moment)"#;
 
 #[tokio::test]
 async fn every_message_is_found_wherever_it_lies() {
     let database = Database::new();
     let owner = database.owner().await;
     owner.execute(WIDE, &[]).await.unwrap();
+    database.note_rows().await;
     let function = start(&database, &[]);
     let numbers =
         |wanted: fn(i64) -> bool| (0..600).rev().filter(|number| wanted(*number)).collect();
@@ -302,6 +300,7 @@ async fn a_database_that_was_away_is_used_again() {
     let mut postgres = Postgres::start();
     let database = postgres.database();
     database.owner().await.execute(ROWS, &[&"peer", &3]).await.unwrap();
+    database.note_rows().await;
     // It starts without the database, too.
     postgres.crash();
     let function = start(&database, &[]);

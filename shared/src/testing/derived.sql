@@ -49,3 +49,13 @@ SELECT 'reported, but not there: ' || row FROM (TABLE reputation_reports EXCEPT 
 UNION ALL
 SELECT 'not reported: ' || row
 FROM (SELECT node_id, audit FROM newest EXCEPT SELECT node_id, audit FROM reputation_reports) AS row
+UNION ALL
+SELECT 'target not noted: ' || row
+FROM (
+    SELECT audit, date_trunc('month', created_at AT TIME ZONE 'UTC')::date, left(msg, 256),
+           CASE jsonb_typeof(logs -> 'target') WHEN 'string' THEN left(logs ->> 'target', 256) END
+    FROM tetcore_logs
+    WHERE logs ? 'target'
+    EXCEPT
+    TABLE log_targets
+) AS row

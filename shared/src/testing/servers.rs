@@ -277,6 +277,12 @@ impl Database {
         self.connect("tetcore").await
     }
 
+    /// Notes of all messages, which a test inserted by itself, what is kept beside them: their
+    /// counts and targets.
+    pub async fn note_rows(&self) {
+        self.owner().await.execute(include_str!("note_rows.sql"), &[]).await.unwrap();
+    }
+
     /// Asserts that what is derived from messages is what a scan of them says, at this moment.
     pub async fn assert_derived(&self) {
         let differences = self.owner().await.query(include_str!("derived.sql"), &[]).await.unwrap();

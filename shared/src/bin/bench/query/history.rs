@@ -82,8 +82,9 @@ impl History {
 
     /// Derives from the messages since this time what batch-flush would have derived.
     async fn derive(&self, since: DateTime<Utc>) -> Result<()> {
-        let counts = patiently("messages are counted", async {
-            Ok(self.owner.execute(include_str!("counts.sql"), &[&since]).await?)
+        let counts = patiently("messages are counted and targets noted", async {
+            self.owner.execute(include_str!("counts.sql"), &[&since]).await?;
+            Ok(self.owner.execute(include_str!("targets.sql"), &[&since]).await?)
         });
         let parameters: [&(dyn ToSql + Sync); 1] = [&since];
         let reports = make(&self.other, include_str!("reports.sql"), &parameters, NODES);
