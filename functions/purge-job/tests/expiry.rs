@@ -3,7 +3,7 @@
 
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
-use shared::testing::{Database, Function, Node, Pipeline, Redis};
+use shared::testing::{Database, Function, Node, Pipeline, Redis, eventually};
 
 /// 32 years, the default, and an hour.
 const EXPIRIES: [&str; 2] = ["280_320", "1"];
@@ -65,7 +65,10 @@ async fn the_longest_and_the_shortest_expiry_work_and_one_after_the_other() {
         let both = if first == "1" { kept(first) } else { kept(second) };
         assert_eq!(ages(database).await, each(both, 1), "{first}, then {second}");
         send(&mut node).await;
-        pipeline.settle(13).await;
+        eventually("all of them are stored", async || {
+            (pipeline.flush.metric("database_stored_messages").await == 13).then_some(())
+        })
+        .await;
         purge(database, second);
         let mut expected = each(kept(second), 1);
         expected[..2].iter_mut().for_each(|(_, times)| *times = 2);
