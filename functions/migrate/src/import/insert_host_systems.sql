@@ -1,7 +1,7 @@
 WITH inserted AS (
     INSERT INTO host_systems (id, description, os, cpu_qty, cpu_clock, ram_mb, disk_info)
-    SELECT new_ids.id, coalesce(description, ''), coalesce(os, ''), coalesce(least(cpu_qty, 2147483647), 0),
-           coalesce(least(cpu_clock, 2147483647), 0), coalesce(least(ram_mb, 2147483647), 0), coalesce(disk_info, '')
+    SELECT new_ids.id, coalesce(description, ''), coalesce(os, ''), least(coalesce(cpu_qty, 0), 2147483647),
+           least(coalesce(cpu_clock, 0), 2147483647), least(coalesce(ram_mb, 0), 2147483647), coalesce(disk_info, '')
     FROM staged_host_systems AS staged
     JOIN new_ids ON old_id = staged.id
     RETURNING true

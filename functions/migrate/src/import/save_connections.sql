@@ -5,7 +5,8 @@ INSERT INTO peer_connections AS known (
     newest_log_at
 )
 SELECT {first} + sender.id, coalesce(ip_addr, 'unknown'), peer_id, node_id(peer_id), opened_at, coalesce(audit, old.id IS NULL), name,
-       chain, version, authority, startup_time, implementation, greatest(opened_at, least(newest, now())), newest
+       chain, version, authority, startup_time, implementation, greatest(opened_at, least(coalesce(newest, opened_at), now())),
+       newest
 FROM senders AS sender
 LEFT JOIN old_connections AS old ON old.id = sender.id
 CROSS JOIN LATERAL (SELECT coalesce(old.created_at, oldest, 'epoch')) AS opening (opened_at)
