@@ -1,9 +1,10 @@
 //! PostgreSQL: how to reach it, one connection for a worker, a pool for a query function.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, pin::pin, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Timeouts};
+use futures_util::SinkExt as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -154,6 +155,25 @@ where
         }
     });
     Ok(client)
+}
+
+/// Streams the rows of `query` on one server into the table `to` on another, which has columns of
+/// the same types: how many.
+///
+/// # Errors
+/// One of the servers refused, or went away.
+pub async fn copy(
+    from: &Client,
+    query: &str,
+    target: &Transaction<'_>,
+    to: &str,
+) -> anyhow::Result<u64> {
+    let rows = from.copy_out(&format!("COPY ({query}) TO STDOUT (FORMAT binary)")).await;
+    let mut rows = pin!(rows.with_context(|| format!("reading {query}"))?);
+    let table = target.copy_in(&format!("COPY {to} FROM STDIN (FORMAT binary)")).await;
+    let mut table = pin!(table.with_context(|| format!("writing {to}"))?);
+    table.send_all(&mut rows).await.with_context(|| format!("copying into {to}"))?;
+    table.finish().await.with_context(|| format!("copying into {to}"))
 }
 
 /// What the server makes of a statement that was prepared.

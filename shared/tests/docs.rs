@@ -373,6 +373,7 @@ fn no_refusal_tells_a_secret() {
         ("REDIS_URL", format!("http://:{SECRET}@host/")),
         ("REDIS_URL", format!("redis://:{SECRET}@")),
         ("DATABASE_READ_URL", format!("postgres://me:{SECRET}@host:port/db")),
+        ("OLD_DATABASE_URL", format!("postgres://me:{SECRET}@host:port/db")),
         ("INGEST_TOKENS", format!("one,{SECRET}/two")),
         ("API_TOKENS", format!("one,{SECRET}/two")),
     ] {

@@ -1,8 +1,12 @@
 //! `migrate`: brings the database to the newest schema, says what it applied, and exits.
+//! `migrate import` takes over a database of version 0.1.4.
+
+mod import;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use shared::{
     db,
@@ -16,11 +20,26 @@ mod embedded {
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
+/// Brings the database to the newest schema.
+#[derive(Debug, Clone, Copy, Parser)]
+struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Command {
+    /// Take over what a database of version 0.1.4 holds, and print a JSON summary
+    Import(import::Options),
+}
+
 /// The settings of migrate.
 #[derive(Debug, Deserialize, Serialize)]
 struct Config {
     /// The database, as the owner of its tables.
     database_url: db::Url,
+    /// The database of version 0.1.4 that `import` reads.
+    old_database_url: Option<db::Url>,
     /// Hours that rows are kept; the width of the first partitions follows from it.
     #[serde(default)]
     log_expiry_h: LogExpiry,
@@ -54,5 +73,11 @@ async fn migrate(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
 }
 
 fn main() -> ExitCode {
-    service::run(NAME, migrate)
+    let options = Options::parse();
+    service::run(NAME, |config, shutdown| async move {
+        match options.command {
+            None => migrate(config, shutdown).await,
+            Some(Command::Import(options)) => import::run(options, config, shutdown).await,
+        }
+    })
 }

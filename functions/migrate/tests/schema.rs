@@ -199,6 +199,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("tetcore_flush", "SELECT note_log_rows(1, '{1}', '{f}', '{now}', '{a}')"),
     ("tetcore_flush", "DELETE FROM log_targets"),
     ("tetcore_flush", "SELECT renew_reputation_reports('{1}', now())"),
+    ("tetcore_flush", "SELECT make_past_partitions(false, now(), '1 hour')"),
+    ("tetcore_flush", "SELECT * FROM imports"),
     ("tetcore_flush", "CREATE TABLE mine ()"),
     ("tetcore_query", "INSERT INTO nodes VALUES (2, 'other', 1, now(), now())"),
     ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
@@ -209,6 +211,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("tetcore_query", "INSERT INTO log_count_notes VALUES (1, false, now(), '{1}', '{a}', '{1}')"),
     ("tetcore_query", "UPDATE reputation_reports SET audit = true"),
     ("tetcore_query", "SELECT note_log_targets('{f}', '{now}', '{a}', '{b}')"),
+    ("tetcore_query", "UPDATE imports SET last_id = 0"),
     ("tetcore_query", "CREATE TABLE mine ()"),
     ("tetcore_admin", "SELECT * FROM tetcore_logs"),
     ("tetcore_admin", "SELECT node_id FROM tetcore_logs"),
@@ -273,6 +276,53 @@ async fn new_partitions_take_over_the_rows_of_the_future() {
     let found = "SELECT count(*) FROM tetcore_logs WHERE created_at > now() - interval '1 minute'
                  AND created_at < now() + interval '36 hours'";
     assert_eq!(count(&owner, found).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_of_the_past_take_over_the_rows_of_their_time() {
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("forget_partitions.sql")).await.unwrap();
+    make_partitions(&owner, "720 hours").await;
+    // Of one node the counts are added up for the catch-alls, of the other they are still noted.
+    owner
+        .batch_execute(
+            "INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+             SELECT now() - day * interval '1 day', day, nullif(day % 3, 0), audit, 'a', '{}'
+             FROM generate_series(0, 60) AS day, unnest('{f,t}'::boolean[]) AS audit;
+             SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
+             FROM tetcore_logs WHERE node_id = 1;
+             SELECT fold_log_counts();
+             SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
+             FROM tetcore_logs WHERE node_id = 2",
+        )
+        .await
+        .unwrap();
+    database.assert_derived().await;
+    let past = async |is_audit: bool| {
+        let sql = "SELECT make_past_partitions($1, now() - interval '40 days', '720 hours')";
+        owner.query_one(sql, &[&is_audit]).await.unwrap().get::<_, i32>(0)
+    };
+    // Of the 40 days 30 have not expired, in steps of 12 hours; audit messages never do.
+    assert!((60..=61).contains(&past(false).await));
+    assert!((2..=3).contains(&past(true).await));
+    database.assert_derived().await;
+    assert_eq!((past(false).await, past(true).await), (0, 0), "they are there");
+    owner.batch_execute(FOLD).await.unwrap();
+    database.assert_derived().await;
+    assert_complete(&owner).await;
+    assert_eq!(count(&owner, "SELECT count(*) FROM tetcore_logs").await, 122);
+    let left = "SELECT count(*) FROM tetcore_logs_expiring_past";
+    assert!((30..=31).contains(&count(&owner, left).await));
+    // Names and widths are those of the partitions ahead.
+    let others = "
+        SELECT count(*)
+        FROM log_partitions()
+        WHERE isfinite(lower_bound) AND isfinite(upper_bound)
+          AND (partition::text NOT LIKE '%' || to_char(lower_bound AT TIME ZONE 'UTC', '_YYYYMMDD_HH24')
+               OR date_bin(CASE WHEN audit THEN interval '30 days' ELSE '12 hours' END, lower_bound, '2000-01-01 00:00+00') <> lower_bound
+                  AND lower_bound <> date_trunc('hour', now()))";
+    assert_eq!(count(&owner, others).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

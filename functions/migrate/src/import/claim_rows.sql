@@ -1,0 +1,1 @@
+SELECT claim_log_rows(array_agg({first} + id)) FROM senders;
