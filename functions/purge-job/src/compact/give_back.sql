@@ -1,0 +1,8 @@
+-- Gives back the room of the rows that went into slices. The few that are left are put aside meanwhile.
+BEGIN;
+SET LOCAL lock_timeout = '200ms';
+LOCK TABLE {partition} IN ACCESS EXCLUSIVE MODE;
+CREATE TEMPORARY TABLE left_rows ON COMMIT DROP AS TABLE {partition};
+TRUNCATE {partition};
+INSERT INTO {partition} TABLE left_rows;
+COMMIT
