@@ -25,7 +25,7 @@ use self::{
 use crate::{Config, NAME};
 
 /// Rows that one transaction takes over at most.
-const STEP: i64 = 50_000;
+const STEP: i64 = 20_000;
 /// Between two log lines that tell of the progress.
 const TOLD: Duration = Duration::from_secs(5);
 /// How often partitions are tried to be made against the locks of others, and the pause in between.

@@ -289,7 +289,7 @@ async fn await_statement(client: &Client, text: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_goes_on_exactly_there() {
-    const ROWS: i64 = 420_000;
+    const ROWS: i64 = 170_000;
     let ours = Database::new();
     let owner = ours.owner().await;
     let (old, there) = old_database(&[include_str!("old/tables.sql")]).await;
