@@ -1,2 +1,5 @@
--- Notes where the expired rows of a partition are: looked for once, however many steps their removal takes.
-DECLARE expired NO SCROLL CURSOR WITH HOLD FOR SELECT ctid::text FROM {table} WHERE created_at < $1
+-- Where expired rows of a partition are, from one place, included, to another: a line for each $2 pages that have some. $1: the
+-- horizon. Looked for once, however many steps their removal takes.
+SELECT format('(%s,0)', step * $2), format('(%s,0)', (step + 1) * $2)
+FROM (SELECT DISTINCT (ctid::text::point)[0]::bigint / $2::bigint FROM {table} WHERE created_at < $1) AS places (step)
+ORDER BY step

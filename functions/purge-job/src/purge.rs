@@ -15,10 +15,12 @@ use shared::{
 
 /// Rows that one statement removes at most.
 const STEP: i64 = 20_000;
+/// Pages of a partition whose expired rows go in one transaction: some 20,000 rows.
+const PAGES: i64 = 1024;
 /// Partitions that are dropped together: each holds some ten locks of the server's few thousand.
 const PARTITIONS_AT_ONCE: usize = 32;
-/// Partitions up to this size are counted row by row before their drop, and the catch-all of the
-/// past is emptied row by row. From here on that would take longer than everything else.
+/// The catch-all of the past is emptied row by row up to this size. From here on that would take
+/// longer than everything else.
 const LARGE: i64 = 256 << 20;
 /// How often a statement is tried against the locks of others.
 const ATTEMPTS: u32 = 20;
@@ -33,8 +35,6 @@ pub(crate) struct Summary {
     pub(crate) partitions_made: i32,
     pub(crate) partitions_dropped: usize,
     pub(crate) rows_removed: u64,
-    /// Whether `rows_removed` is exact: large partitions are not counted row by row.
-    pub(crate) rows_exact: bool,
     pub(crate) batches_removed: u64,
     pub(crate) rejects_removed: u64,
     pub(crate) peers_removed: u64,
@@ -73,13 +73,7 @@ pub(crate) async fn run(
         db,
         shutdown,
         now: start.get(0),
-        summary: Summary {
-            horizon: start.get(1),
-            rows_exact: true,
-            complete: true,
-            dry_run,
-            ..Summary::default()
-        },
+        summary: Summary { horizon: start.get(1), complete: true, dry_run, ..Summary::default() },
     };
     purge.make_partitions(log_expiry_h).await.context("making partitions")?;
     purge.fold_counts().await.context("adding up counts")?;
@@ -172,22 +166,18 @@ impl Purge<'_> {
                 name: row.get(0),
                 upper_bound: row.get(1),
                 bytes: row.get(2),
-                estimated_rows: row.get(3),
+                counted: row.get::<_, i64>(3).unsigned_abs(),
                 is_past: row.get(4),
             })
             .collect())
     }
 
-    /// How many rows go with a partition. Those that come before its drop, expired on arrival, are
-    /// not in it.
-    async fn rows_of(&mut self, partition: &Partition) -> anyhow::Result<u64> {
-        if partition.bytes > LARGE
-            && let Ok(estimate) = u64::try_from(partition.estimated_rows)
-        {
-            self.summary.rows_exact = false;
-            return Ok(estimate);
-        }
-        self.count_expired(&partition.name, self.summary.horizon).await
+    /// How many rows go with a partition, by what was counted of nodes. Those that come before its
+    /// drop, expired on arrival, are not in it.
+    async fn rows_of(&self, partition: &Partition) -> anyhow::Result<u64> {
+        let sql = include_str!("count_unidentified.sql").replace("{table}", &partition.name);
+        let unidentified = count(&self.db.query_one(&sql, &[]).await?, 0)?;
+        Ok(partition.counted + unidentified)
     }
 
     /// Removes expired rows from where others stay, and those that came too late for their partition.
@@ -208,29 +198,25 @@ impl Purge<'_> {
     async fn remove_rows_of(&mut self, partition: &str) -> anyhow::Result<()> {
         let horizon = self.summary.horizon;
         let find = include_str!("find_rows.sql").replace("{table}", partition);
-        let next = include_str!("next_rows.sql").replace("{step}", &STEP.to_string());
         let remove = include_str!("remove_rows.sql").replace("{table}", partition);
-        self.db.execute(&find, &[&horizon]).await?;
-        while !self.shutdown.is_cancelled() {
-            let rows = self.db.query(&next, &[]).await?;
-            let places: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
-            if places.is_empty() {
+        for place in self.db.query(&find, &[&horizon, &PAGES]).await? {
+            if self.shutdown.is_cancelled() {
                 break;
             }
-            match self.patiently(async || self.remove_step(&remove, &places).await).await? {
+            let pages: [&str; 2] = [place.get(0), place.get(1)];
+            match self.patiently(async || self.remove_step(&remove, pages).await).await? {
                 Some(removed) => self.summary.rows_removed += count(&removed, 0)?,
                 None => self.postpone("remove rows"),
             }
         }
-        self.db.batch_execute("CLOSE expired").await?;
         Ok(())
     }
 
-    /// Removes the rows at these `places`, and what was derived from them.
-    async fn remove_step(&self, remove: &str, places: &[&str]) -> Result<db::Row, db::Error> {
+    /// Removes the expired rows from one place on to another, and what was derived from them.
+    async fn remove_step(&self, remove: &str, pages: [&str; 2]) -> Result<db::Row, db::Error> {
         let horizon = self.summary.horizon;
         self.db.batch_execute("BEGIN").await?;
-        let removed = self.db.query_one(remove, &[&places, &horizon]).await?;
+        let removed = self.db.query_one(remove, &[&pages[0], &pages[1], &horizon]).await?;
         let reporters: Vec<i64> = removed.get(1);
         if !reporters.is_empty() {
             self.db.execute(include_str!("renew_reports.sql"), &[&reporters, &horizon]).await?;
@@ -338,7 +324,7 @@ struct Partition {
     name: String,
     upper_bound: String,
     bytes: i64,
-    estimated_rows: i64,
+    counted: u64,
     is_past: bool,
 }
 

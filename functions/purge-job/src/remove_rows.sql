@@ -1,7 +1,7 @@
--- Removes the rows at these places, unless another row has come to one of them meanwhile, and notes that for log_counts. How
--- many rows, and of which nodes there were network states.
+-- Removes the rows from the place $1, included, to the place $2 that are older than $3, and notes that for log_counts. How many rows,
+-- and of which nodes there were network states.
 WITH removed AS (
-    DELETE FROM {table} WHERE ctid = ANY ($1::text[]::tid[]) AND created_at < $2
+    DELETE FROM {table} WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND created_at < $3
     RETURNING node_id, audit, created_at, msg
 )
 SELECT count(*),

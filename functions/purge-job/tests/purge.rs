@@ -1,12 +1,17 @@
 //! What a run of purge-job removes, and what it leaves alone.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{thread, time::Duration};
+use std::{
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     db::Client,
-    testing::{Database, Function, Pipeline, Redis, eventually, masked},
+    testing::{Database, Function, Pipeline, Redis, command, eventually, masked},
 };
 
 /// Runs purge-job on `database` to its end: the summary that it printed.
@@ -67,7 +72,6 @@ async fn exactly_what_expired_goes() {
     let summary = purge(&database, "1", &[]);
     assert_eq!(removed(&summary), [0, 3, 2, 3, 6, 2], "{summary}");
     assert_eq!(summary["complete"], true);
-    assert_eq!(summary["rows_exact"], true);
     assert!(summary["partitions_ahead_days"].as_i64().unwrap() >= 7);
     assert_purged(&database, &owner).await;
     assert_eq!(removed(&purge(&database, "1", &[])), [0; 6], "a second run finds nothing");
@@ -288,6 +292,52 @@ async fn what_was_derived_from_rows_goes_with_them() {
     database.assert_derived().await;
     let left = "SELECT count(*) FROM log_counts WHERE NOT audit AND quantity > 0";
     assert!(count(&owner, left).await > 0, "those of the last hour");
+}
+
+/// Runs purge-job on `database`, and kills it after a time.
+fn purge_and_kill(database: &Database, log_expiry_h: &str, after: Duration) {
+    let url = database.url("tetcore");
+    let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h)];
+    let mut run = command("purge-job", &settings, &[])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(after);
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_it_is_completed_by_the_next_run() {
+    const KILLS: u32 = 10;
+    let database = Database::new();
+    let owner = database.owner().await;
+    owner.batch_execute(include_str!("old_partitions.sql")).await.unwrap();
+    owner
+        .batch_execute("CREATE TEMPORARY TABLE stored (LIKE tetcore_logs, PRIMARY KEY (id))")
+        .await
+        .unwrap();
+    let remember = "INSERT INTO stored TABLE tetcore_logs ON CONFLICT DO NOTHING";
+    let began = Instant::now();
+    purge(&database, "20", &[]);
+    let whole = began.elapsed();
+    for kill in 0..KILLS {
+        // What comes late is removed row by row, and an hour more of the past as a whole.
+        store_and_derive(&owner).await;
+        owner.execute(remember, &[]).await.unwrap();
+        let expiry = (19 - kill).to_string();
+        purge_and_kill(&database, &expiry, whole * (2 * kill + 1) / (2 * KILLS));
+        database.assert_derived().await;
+    }
+    let summary = purge(&database, "9", &[]);
+    assert_eq!(summary["complete"], true, "{summary}");
+    let horizon: DateTime<Utc> = serde_json::from_value(summary["horizon"].clone()).unwrap();
+    let difference = "WITH kept AS (SELECT * FROM stored WHERE audit OR created_at >= $1)
+                      (TABLE kept EXCEPT TABLE tetcore_logs) UNION ALL (TABLE tetcore_logs EXCEPT TABLE kept)";
+    assert_eq!(owner.execute(difference, &[&horizon]).await.unwrap(), 0);
+    database.assert_derived().await;
+    assert_eq!(removed(&purge(&database, "9", &[])), [0; 6], "nothing is left for another run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

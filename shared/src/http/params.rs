@@ -185,13 +185,14 @@ fn is_stored(time: &DateTime<Utc>) -> bool {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.format(NAIVE))
+        serializer.collect_str(self)
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.format(NAIVE), f)
+        // The same as `NAIVE` in less than half the time, of which a page has thousands.
+        fmt::Debug::fmt(&self.0.naive_utc(), f)
     }
 }
 

@@ -1,2 +1,0 @@
--- Where the next of those rows are.
-FETCH {step} FROM expired
