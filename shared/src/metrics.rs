@@ -220,8 +220,8 @@ pub struct Flush {
     pub queued_bytes: IntGauge,
     /// Seconds that the oldest message has been waiting in Redis.
     pub backlog_age: IntGauge,
-    /// Whole days for which partitions exist ahead of now.
-    pub days_ahead: IntGauge,
+    /// Seconds from now for which there are partitions.
+    pub partitions_ahead: IntGauge,
     /// 1 where what is looked up rather than counted could be, just now; else 0, and those
     /// figures are old.
     pub looked_up: IntGauge,
@@ -256,9 +256,9 @@ impl Flush {
                 "queue_oldest_seconds",
                 "Seconds that the oldest waiting message has been in Redis.",
             ),
-            days_ahead: metrics.gauge(
-                "database_partition_days_ahead",
-                "Whole days for which partitions exist ahead of now.",
+            partitions_ahead: metrics.gauge(
+                "database_partitions_ahead_seconds",
+                "Seconds from now for which there are partitions.",
             ),
             looked_up: metrics.gauge(
                 "flush_figures_current",
@@ -335,8 +335,6 @@ pub struct Purge {
     pub runs: IntCounterVec,
     /// Rows of `tetcore_logs` that were removed.
     pub rows_removed: IntCounter,
-    /// Whole days for which partitions exist ahead of now.
-    pub days_ahead: IntGauge,
 }
 
 impl Purge {
@@ -352,10 +350,6 @@ impl Purge {
             ),
             rows_removed: metrics
                 .counter("purge_removed_messages_total", "Expired messages removed."),
-            days_ahead: metrics.gauge(
-                "purge_partition_days_ahead",
-                "Whole days for which partitions exist ahead of now.",
-            ),
         }
     }
 }

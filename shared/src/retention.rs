@@ -9,9 +9,6 @@ use crate::{
     db::{Client, Error},
 };
 
-/// For how many whole days from now there are partitions: one row of one `bigint`.
-pub const DAYS_AHEAD: &str = include_str!("retention/days_ahead.sql");
-
 /// `LOG_EXPIRY_H`: hours after which messages expire, audit messages excepted. 32 years where
 /// nothing is said.
 #[derive(Clone, Copy, Debug, Serialize)]

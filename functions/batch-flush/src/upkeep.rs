@@ -105,8 +105,8 @@ impl Gauges {
 
     async fn look(&self) -> anyhow::Result<()> {
         self.check().await?;
-        for row in self.pool.query(retention::DAYS_AHEAD, &[]).await? {
-            self.metrics.days_ahead.set(row.get(0));
+        for row in self.pool.query(include_str!("partitions_ahead.sql"), &[]).await? {
+            self.metrics.partitions_ahead.set(row.get(0));
         }
         Ok(())
     }

@@ -95,7 +95,7 @@ pub(crate) async fn run(
     }
     let mut summary = purge.summary;
     summary.complete &= !shutdown.is_cancelled();
-    summary.partitions_ahead_days = db.query_one(retention::DAYS_AHEAD, &[]).await?.get(0);
+    summary.partitions_ahead_days = db.query_one(include_str!("days_ahead.sql"), &[]).await?.get(0);
     summary.duration_ms = started.elapsed().as_millis();
     Ok(Some(summary))
 }
