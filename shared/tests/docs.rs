@@ -488,6 +488,24 @@ fn looks_like_metric(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
+#[test]
+fn every_alert_has_a_runbook() {
+    let rules = fs::read_to_string(root().join("terraform/compose/alerts.yml")).unwrap();
+    let values = |key: &'static str| {
+        let lines = rules.lines().map(str::trim);
+        lines.filter_map(move |line| line.strip_prefix(key)).map(str::trim)
+    };
+    let alerts: Vec<&str> = values("- alert:").collect();
+    let operations = README.split_once("\n## Operations\n").unwrap().1;
+    let operations = operations.split("\n## ").next().unwrap();
+    let runbooks: Vec<&str> =
+        operations.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert_eq!(alerts, runbooks, "the README has the runbooks in the order of the rules");
+    let pointers: Vec<String> =
+        alerts.iter().map(|alert| format!("README.md#{}", alert.to_lowercase())).collect();
+    assert_eq!(values("runbook:").collect::<Vec<_>>(), pointers);
+}
+
 /// A connection that the function ends first may get one more request on the way, which then fails.
 #[test]
 fn functions_keep_idle_connections_for_longer_than_balancers_do() {
