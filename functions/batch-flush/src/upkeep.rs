@@ -96,11 +96,19 @@ impl Gauges {
 
     /// Looks everything up; where that fails, the last values stay, and are marked as old.
     pub async fn measure(&self) {
-        let result = self.check().await;
+        let result = self.look().await;
         self.metrics.looked_up.set(result.is_ok().into());
         if let Err(error) = result {
             tracing::warn!(error = format!("{error:#}"), "figures cannot be looked up");
         }
+    }
+
+    async fn look(&self) -> anyhow::Result<()> {
+        self.check().await?;
+        for row in self.pool.query(include_str!("partitions_ahead.sql"), &[]).await? {
+            self.metrics.partitions_ahead.set(row.get(0));
+        }
+        Ok(())
     }
 
     /// Whether Redis and PostgreSQL answer.

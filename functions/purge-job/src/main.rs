@@ -102,7 +102,6 @@ async fn repeat(
                 if !summary.dry_run {
                     runs.rows_removed.inc_by(summary.rows_removed);
                 }
-                runs.days_ahead.set(summary.partitions_ahead_days);
                 if summary.complete { "ok" } else { "incomplete" }
             }
             Ok(None) => break,
