@@ -117,11 +117,10 @@ impl Gauges {
         let mut shards = self.shards.lock().await;
         // The queue first: what moves on between the two looks is then counted twice, not never.
         let (waiting, age) = self.queue(&mut shards).await?;
-        let totals = self.pool.query(include_str!("totals.sql"), &[]).await?;
         self.metrics.queued.set(waiting.messages);
         self.metrics.queued_bytes.set(waiting.bytes);
         self.metrics.backlog_age.set(age);
-        for row in totals {
+        for row in self.pool.query(include_str!("totals.sql"), &[]).await? {
             self.metrics.stored.set(row.get(0));
             self.metrics.rejected.set(row.get(1));
         }
