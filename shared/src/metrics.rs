@@ -262,7 +262,8 @@ impl Flush {
             ),
             looked_up: metrics.gauge(
                 "flush_figures_current",
-                "1 where the database_ and queue_ figures are of this moment, 0 where they are old.",
+                "1 where the database_ and queue_ figures are of this moment, 0 where they are \
+                 old.",
             ),
             repeated: metrics.counter(
                 "flush_repeated_envelopes_total",
@@ -279,7 +280,9 @@ impl Flush {
             transactions: metrics.counters(
                 "flush_transactions_total",
                 "Transactions of the flush.",
-                "result", &["committed", "failed"]),
+                "result",
+                &["committed", "failed"],
+            ),
         }
     }
 }
