@@ -122,6 +122,61 @@ COMMENT ON COLUMN tetcore_logs.audit IS 'Sent to /audit: never expires.';
 COMMENT ON COLUMN tetcore_logs.msg IS 'The message''s type: the string at logs->>''msg''; null if there is none.';
 COMMENT ON COLUMN tetcore_logs.logs IS 'The message: of V1 as it came, of V2 the payload plus ts.';
 
+-- As in V9; but of slices, those without a network state are not unpacked.
+CREATE OR REPLACE FUNCTION renew_reputation_reports(nodes bigint[], horizon timestamptz) RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    outdated bigint[];
+BEGIN
+    WITH locked AS (
+        SELECT node_id
+        FROM reputation_reports
+        WHERE node_id = ANY (nodes) AND NOT audit AND reported_at < horizon
+        ORDER BY node_id
+        FOR UPDATE
+    ), removed AS (
+        DELETE FROM reputation_reports AS report
+        USING locked
+        WHERE report.node_id = locked.node_id AND NOT audit
+        RETURNING report.node_id
+    )
+    SELECT array_agg(node_id ORDER BY node_id) INTO outdated FROM removed;
+
+    PERFORM save_reputation_report(ROW(node, false, newest.*)::reputation_reports)
+    FROM unnest(outdated) AS node
+    CROSS JOIN LATERAL (
+        (
+            SELECT created_at, report.*
+            FROM log_rows AS log
+            CROSS JOIN read_reputations(logs) AS report
+            WHERE log.node_id = node
+              AND NOT audit
+              AND left(msg, 64) = 'system.network_state'
+              AND msg = 'system.network_state'
+            ORDER BY created_at DESC
+            LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT created_at, report.*
+            FROM log_slices AS slice
+            CROSS JOIN unnest(times, msgs, slice.logs) AS log (created_at, msg, logs)
+            CROSS JOIN read_reputations(log.logs) AS report
+            WHERE slice.node_id = node
+              AND NOT audit
+              AND types @> '{system.network_state}'
+              AND msg = 'system.network_state'
+            ORDER BY created_at DESC
+            LIMIT 1
+        )
+        ORDER BY created_at DESC
+        LIMIT 1
+    ) AS newest;
+END
+$$;
+
 -- For batch-flush as it was before, while both versions run.
 CREATE FUNCTION insert_log_row() RETURNS trigger
 LANGUAGE plpgsql

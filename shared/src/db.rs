@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::service::Shutdown;
+
 pub use tokio_postgres::{
     Client, CopyInSink, Error, GenericClient, Row, Statement, Transaction,
     error::SqlState,
@@ -23,6 +25,10 @@ const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// Bytes that the server's side does not confirm for this long end a connection.
 const UNCONFIRMED: Duration = Duration::from_secs(30);
+/// How often a statement is tried against the locks of others.
+const LOCK_ATTEMPTS: u32 = 20;
+/// Between these attempts, so that those who had to wait get on.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// `DATABASE_URL`, as libpq writes it. `sslmode` is `disable` (the default), or `require` and
 /// `verify-full`, which both verify the whole chain and the host name; `sslrootcert` names the
@@ -174,6 +180,36 @@ pub async fn copy(
     let mut table = pin!(table.with_context(|| format!("writing {to}"))?);
     table.send_all(&mut rows).await.with_context(|| format!("copying into {to}"))?;
     table.finish().await.with_context(|| format!("copying into {to}"))
+}
+
+/// Tries `statement` until the locks that it needs are free; `None` if they never were, or if it is
+/// time to stop. Whoever waits for a table makes everyone after it wait as well, so the statement
+/// should wait for a moment only (`lock_timeout`).
+///
+/// # Errors
+/// Whatever else the server says against it.
+pub async fn patiently<T>(
+    client: &Client,
+    shutdown: &Shutdown,
+    statement: impl AsyncFn() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match statement().await {
+            Err(error) if is_locked(&error) => {
+                // Ends the transaction if the statement began one; else it is only a warning.
+                client.batch_execute("ROLLBACK").await?;
+                if shutdown.run_until_cancelled(tokio::time::sleep(LOCK_PAUSE)).await.is_none() {
+                    break;
+                }
+            }
+            result => return result.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+fn is_locked(error: &Error) -> bool {
+    matches!(error.code(), Some(&(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED)))
 }
 
 /// What the server makes of a statement that was prepared.

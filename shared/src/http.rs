@@ -13,7 +13,12 @@ mod server;
 mod socket;
 
 use std::{
-    fmt::Display, future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant,
+    fmt::Display,
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -25,6 +30,7 @@ use hyper::{
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
 use self::{answer::Answer, openapi::Operation, page::Format};
 pub use self::{
@@ -53,6 +59,8 @@ type Ready =
 
 /// Bytes of an answer after which a page ends, where no setting says so.
 const MOST_BYTES: usize = 1_000_000;
+/// Who asks for metrics waits 10 s at most, and wants them just when something is wrong.
+const READY_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a handler is given.
 struct Asked {
@@ -420,6 +428,7 @@ impl Routes {
                 if let Some(measure) = &self.measure {
                     measure().await;
                 }
+                self.answers.ready.set(self.is_ready().await.into());
                 Ok(Answer::text(self.metrics.render()))
             }
             "/openapi.json" => Answer::json(&self.description()),
@@ -431,6 +440,14 @@ impl Routes {
                 None => Ok(Answer::text("ready\n")),
             },
             _ => Ok(Answer::text("ok\n")),
+        }
+    }
+
+    /// Whether it has what it needs; not where that takes long to find out.
+    async fn is_ready(&self) -> bool {
+        match &self.ready {
+            Some(ready) => matches!(timeout(READY_WITHIN, ready()).await, Ok(Ok(()))),
+            None => true,
         }
     }
 

@@ -32,9 +32,14 @@ impl Metrics {
         self.register(metric)
     }
 
-    fn counters(&self, name: &str, help: &str, label: &str) -> IntCounterVec {
-        let metric = IntCounterVec::new(opts!(name, help), &[label]);
-        self.register(metric)
+    /// Counters by `label`. Those of its `known` values are there from the start, at 0, so that a
+    /// rate over time sees the first of each.
+    fn counters(&self, name: &str, help: &str, label: &str, known: &[&str]) -> IntCounterVec {
+        let metric = self.register(IntCounterVec::new(opts!(name, help), &[label]));
+        for value in known {
+            metric.with_label_values(&[value]);
+        }
+        metric
     }
 
     /// Names are constants of this file, so a bad or repeated one fails the first start.
@@ -48,6 +53,47 @@ impl Metrics {
             .unwrap_or_else(|error| panic!("metric: {error}"))
     }
 }
+
+/// Why ws-ingest stores a message not: `message::Reject`, and what is found beside the text.
+const REJECT_REASONS: [&str; 8] = [
+    "invalid_utf8",
+    "lone_surrogate",
+    "nested_too_deep",
+    "not_an_object",
+    "not_json",
+    "number_out_of_range",
+    "too_large",
+    "too_many_nodes",
+];
+/// Why ws-ingest lets nobody in.
+const REFUSAL_REASONS: [&str; 10] = [
+    "bad_handshake",
+    "bad_request",
+    "handshake_timeout",
+    "max_connections",
+    "max_connections_per_ip",
+    "max_pending_connections",
+    "not_ready",
+    "path",
+    "proxy_header",
+    "token",
+];
+/// Why a connection of ws-ingest ended.
+const CLOSE_REASONS: [&str; 10] = [
+    "client_close",
+    "eof",
+    "max_bytes_per_second",
+    "pongs_unread",
+    "protocol",
+    "reset",
+    "shutdown",
+    "timeout",
+    "too_large",
+    "unfinished_messages",
+];
+/// Why live-feed ended a connection.
+const FEED_CLOSE_REASONS: [&str; 7] =
+    ["cache_away", "client_close", "lag", "protocol", "shutdown", "timeout", "too_large"];
 
 /// ws-ingest: from the socket to Redis.
 #[derive(Clone)]
@@ -66,6 +112,12 @@ pub struct Ingest {
     pub in_flight: IntGauge,
     /// Bytes of messages read, but not yet in Redis.
     pub in_flight_bytes: IntGauge,
+    /// Bytes that may be in flight.
+    pub in_flight_limit: IntGauge,
+    /// Bytes that the queue may fill.
+    pub queue_limit: IntGauge,
+    /// Connections that may be open; 0 for no limit.
+    pub connections_limit: IntGauge,
     /// Bytes of WebSocket payload that were read.
     pub received_bytes: IntCounter,
     /// Messages whose `\u0000` was replaced so that they could be stored.
@@ -94,11 +146,13 @@ impl Ingest {
                 "ingest_rejected_messages_total",
                 "Messages that cannot be stored.",
                 "reason",
+                &REJECT_REASONS,
             ),
             dropped: metrics.counters(
                 "ingest_dropped_messages_total",
                 "Messages lost for want of room.",
                 "reason",
+                &["buffer_full", "no_id", "shutdown"],
             ),
             dropped_samples: metrics.counter(
                 "ingest_dropped_samples_total",
@@ -109,6 +163,14 @@ impl Ingest {
                 .gauge("ingest_in_flight_messages", "Messages read, but not yet in Redis."),
             in_flight_bytes: metrics
                 .gauge("ingest_in_flight_bytes", "Bytes of messages read, but not yet in Redis."),
+            in_flight_limit: metrics
+                .gauge("ingest_in_flight_limit_bytes", "Bytes that may be in flight."),
+            queue_limit: metrics
+                .gauge("ingest_queue_limit_bytes", "Bytes in Redis that the queue may fill."),
+            connections_limit: metrics.gauge(
+                "ingest_connections_limit",
+                "WebSocket connections that may be open, 0 for no limit.",
+            ),
             received_bytes: metrics
                 .counter("ingest_received_bytes_total", "Bytes of WebSocket payload read."),
             repaired: metrics.counter(
@@ -119,6 +181,7 @@ impl Ingest {
                 "ingest_clock_replaced_messages_total",
                 "Messages stored with the time of receipt instead of their own.",
                 "reason",
+                &["ahead", "missing", "unreadable"],
             ),
             connections: metrics.gauge("ingest_connections", "Open WebSocket connections."),
             connections_opened: metrics
@@ -127,16 +190,19 @@ impl Ingest {
                 "ingest_connections_closed_total",
                 "WebSocket connections closed.",
                 "reason",
+                &CLOSE_REASONS,
             ),
             refused: metrics.counters(
                 "ingest_refused_connections_total",
                 "Connections or handshakes refused.",
                 "reason",
+                &REFUSAL_REASONS,
             ),
             push_retries: metrics.counters(
                 "ingest_push_retries_total",
                 "Envelopes that Redis did not take at the first try.",
                 "reason",
+                &["error", "queue_full"],
             ),
         }
     }
@@ -155,6 +221,8 @@ pub struct Flush {
     pub queued_bytes: IntGauge,
     /// Seconds that the oldest message has been waiting in Redis.
     pub backlog_age: IntGauge,
+    /// Seconds from now for which there are partitions.
+    pub partitions_ahead: IntGauge,
     /// 1 where what is looked up rather than counted could be, just now; else 0, and those
     /// figures are old.
     pub looked_up: IntGauge,
@@ -189,9 +257,14 @@ impl Flush {
                 "queue_oldest_seconds",
                 "Seconds that the oldest waiting message has been in Redis.",
             ),
+            partitions_ahead: metrics.gauge(
+                "database_partitions_ahead_seconds",
+                "Seconds from now for which there are partitions.",
+            ),
             looked_up: metrics.gauge(
                 "flush_figures_current",
-                "1 where the database_ and queue_ figures are of this moment, 0 where they are old.",
+                "1 where the database_ and queue_ figures are of this moment, 0 where they are \
+                 old.",
             ),
             repeated: metrics.counter(
                 "flush_repeated_envelopes_total",
@@ -209,6 +282,7 @@ impl Flush {
                 "flush_transactions_total",
                 "Transactions of the flush.",
                 "result",
+                &["committed", "failed"],
             ),
         }
     }
@@ -246,6 +320,7 @@ impl Feed {
                 "feed_closed_connections_total",
                 "WebSocket connections closed by this side.",
                 "reason",
+                &FEED_CLOSE_REASONS,
             ),
             leading: metrics.gauge("feed_leading", "1 where this instance fills the cache."),
             lists: metrics.gauge("feed_lists", "Keys that this instance fills the cache for."),
@@ -268,8 +343,6 @@ pub struct Purge {
     pub compactions: IntCounterVec,
     /// Rows that went into slices.
     pub messages_packed: IntCounter,
-    /// Whole days for which partitions exist ahead of now.
-    pub days_ahead: IntGauge,
 }
 
 impl Purge {
@@ -277,21 +350,23 @@ impl Purge {
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
         Self {
-            runs: metrics.counters("purge_runs_total", "Runs of the purge.", "result"),
+            runs: metrics.counters(
+                "purge_runs_total",
+                "Runs of the purge.",
+                "result",
+                &["failed", "incomplete", "ok"],
+            ),
             rows_removed: metrics
                 .counter("purge_removed_messages_total", "Expired messages removed."),
             compactions: metrics.counters(
                 "compact_runs_total",
                 "Runs of the compaction.",
                 "result",
+                &["failed", "incomplete", "ok"],
             ),
             messages_packed: metrics.counter(
                 "compact_packed_messages_total",
                 "Older messages packed into little room.",
-            ),
-            days_ahead: metrics.gauge(
-                "purge_partition_days_ahead",
-                "Whole days for which partitions exist ahead of now.",
             ),
         }
     }
@@ -302,12 +377,22 @@ impl Purge {
 pub struct Http {
     /// Answers, by status.
     pub answers: IntCounterVec,
+    /// 1 where the function had what it needs, when the metrics were asked for.
+    pub ready: IntGauge,
 }
 
 impl Http {
     /// Registers the metrics of a function's HTTP server.
     #[must_use]
     pub fn new(metrics: &Metrics) -> Self {
-        Self { answers: metrics.counters("http_answers_total", "HTTP answers.", "status") }
+        Self {
+            answers: metrics.counters(
+                "http_answers_total",
+                "HTTP answers.",
+                "status",
+                &["200", "500", "503"],
+            ),
+            ready: metrics.gauge("http_ready", "1 where /readyz answers 200 just now, else 0."),
+        }
     }
 }

@@ -59,26 +59,24 @@ mod tests {
         candidates(logs.as_bytes()).map(|raw| text(raw).map(Cow::into_owned)).collect()
     }
 
-    fn some(target: &str) -> Option<String> {
-        Some(target.to_owned())
-    }
-
     #[test]
     fn a_target_is_found_however_it_is_written() {
         for (logs, found) in [
-            (r#"{"msg":"a","target":"gossip"}"#, vec![some("gossip")]),
-            ("{ \"target\" \n:\t\"gossip\" }", vec![some("gossip")]),
-            (r#"{"target":""}"#, vec![some("")]),
-            (r#"{"target":"a\"b\\"}"#, vec![some("a\"b\\")]),
-            (r#"{"target":"\\\\\"","x":"y"}"#, vec![some("\\\\\"")]),
+            (r#"{"msg":"a","target":"gossip"}"#, vec![Some("gossip")]),
+            ("{ \"target\" \n:\t\"gossip\" }", vec![Some("gossip")]),
+            (r#"{"target":""}"#, vec![Some("")]),
+            (r#"{"target":"a\"b\\"}"#, vec![Some("a\"b\\")]),
+            (r#"{"target":"\\\\\"","x":"y"}"#, vec![Some("\\\\\"")]),
             (r#"{"target":1}"#, vec![None]),
-            (r#"{"target":{"target":"inner"}}"#, vec![None, some("inner")]),
-            (r#"{"t\u0061rget":"gossip"}"#, vec![some("gossip")]),
+            (r#"{"target":{"target":"inner"}}"#, vec![None, Some("inner")]),
+            (r#"{"t\u0061rget":"gossip"}"#, vec![Some("gossip")]),
             (r#"{"t\u0061rget":null}"#, vec![None]),
             (r#"{"msg":"target"}"#, vec![]),
             (r#"{"msg":"a \"target\":\"b\""}"#, vec![]),
             ("{}", vec![]),
         ] {
+            let found: Vec<_> =
+                found.into_iter().map(|target: Option<&str>| target.map(str::to_owned)).collect();
             assert_eq!(targets(logs), found, "{logs}");
         }
     }

@@ -489,6 +489,58 @@ fn looks_like_metric(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
+/// A rate over time does not see the first of what had no series before.
+#[test]
+fn labels_that_the_functions_use_are_there_from_the_start() {
+    const MARKS: [&str; 10] = [
+        "#[error(\"",
+        "with_label_values(&[\"",
+        "count_refusal(\"",
+        "End::Client(\"",
+        "CloseCode::Again, \"",
+        "CloseCode::Away, \"",
+        "CloseCode::Normal, \"",
+        "CloseCode::Policy, \"",
+        "CloseCode::Protocol, \"",
+        "CloseCode::Size, \"",
+    ];
+    let metrics = Metrics::default();
+    let _stages =
+        (Ingest::new(&metrics), Flush::new(&metrics), Purge::new(&metrics), Feed::new(&metrics));
+    let text = String::from_utf8(metrics.render()).unwrap();
+    let mut sources = BTreeMap::new();
+    files(&root().join("functions"), &mut sources);
+    sources.retain(|path, _| path.extension().is_some_and(|extension| extension == "rs"));
+    let message = root().join("shared/src/message.rs");
+    sources.insert(message.clone(), fs::read_to_string(message).unwrap());
+    let mut used = BTreeSet::new();
+    for (source, mark) in sources.values().flat_map(|source| MARKS.map(|mark| (source, mark))) {
+        used.extend(source.split(mark).skip(1).filter_map(|rest| rest.split('"').next()));
+    }
+    assert!(used.len() > 20, "{used:?}");
+    for value in used {
+        assert!(text.contains(&format!("=\"{value}\"}} 0\n")), "`{value}` has no series at 0");
+    }
+}
+
+#[test]
+fn every_alert_has_a_runbook() {
+    let rules = fs::read_to_string(root().join("terraform/compose/alerts.yml")).unwrap();
+    let values = |key: &'static str| {
+        let lines = rules.lines().map(str::trim);
+        lines.filter_map(move |line| line.strip_prefix(key)).map(str::trim)
+    };
+    let alerts: Vec<&str> = values("- alert:").collect();
+    let operations = README.split_once("\n## Operations\n").unwrap().1;
+    let operations = operations.split("\n## ").next().unwrap();
+    let runbooks: Vec<&str> =
+        operations.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert_eq!(alerts, runbooks, "the README has the runbooks in the order of the rules");
+    let pointers: Vec<String> =
+        alerts.iter().map(|alert| format!("README.md#{}", alert.to_lowercase())).collect();
+    assert_eq!(values("runbook:").collect::<Vec<_>>(), pointers);
+}
+
 /// A connection that the function ends first may get one more request on the way, which then fails.
 #[test]
 fn functions_keep_idle_connections_for_longer_than_balancers_do() {

@@ -33,7 +33,7 @@ pub struct Targets<'a> {
     /// Their types.
     pub msgs: Vec<Option<Cow<'a, str>>>,
     /// Their targets.
-    pub targets: Vec<Option<Cow<'a, str>>>,
+    pub names: Vec<Option<Cow<'a, str>>>,
 }
 
 /// What follows from some rows. What the node of a row matters for follows later if that is not
@@ -94,7 +94,7 @@ impl<'a> Derived<'a> {
             targets.audits.push(audit);
             targets.hours.push(DateTime::from_timestamp_micros(hour));
             targets.msgs.push(msg.map(String::from_utf8_lossy));
-            targets.targets.push(target::text(target));
+            targets.names.push(target::text(target));
         }
         targets
     }

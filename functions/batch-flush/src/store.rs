@@ -227,9 +227,9 @@ impl<'a> Storing<'a> {
     }
 
     async fn save_targets(&self, targets: &Targets<'_>) -> Result<(), db::Error> {
-        if !targets.targets.is_empty() {
-            let Targets { audits, hours, msgs, targets } = targets;
-            let parameters: [&(dyn db::ToSql + Sync); 4] = [audits, hours, msgs, targets];
+        if !targets.names.is_empty() {
+            let Targets { audits, hours, msgs, names } = targets;
+            let parameters: [&(dyn db::ToSql + Sync); 4] = [audits, hours, msgs, names];
             self.transaction.execute(&self.statements.save_targets, &parameters).await?;
         }
         Ok(())

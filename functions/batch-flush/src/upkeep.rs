@@ -96,21 +96,30 @@ impl Gauges {
 
     /// Looks everything up; where that fails, the last values stay, and are marked as old.
     pub async fn measure(&self) {
-        let result = self.check().await;
+        let result = self.look().await;
         self.metrics.looked_up.set(result.is_ok().into());
         if let Err(error) = result {
             tracing::warn!(error = format!("{error:#}"), "figures cannot be looked up");
         }
     }
 
-    /// Whether Redis and PostgreSQL answer.
-    pub async fn check(&self) -> anyhow::Result<()> {
-        // The queue first: what moves on between the two looks is then counted twice, not never.
-        self.queue().await?;
-        self.totals().await
+    async fn look(&self) -> anyhow::Result<()> {
+        self.check().await?;
+        for row in self.pool.query(include_str!("partitions_ahead.sql"), &[]).await? {
+            self.metrics.partitions_ahead.set(row.get(0));
+        }
+        Ok(())
     }
 
-    async fn totals(&self) -> anyhow::Result<()> {
+    /// Whether Redis and PostgreSQL answer.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        // One look after the other, or an older figure might replace the newer one of another look.
+        let mut shards = self.shards.lock().await;
+        // The queue first: what moves on between the two looks is then counted twice, not never.
+        let (waiting, age) = self.queue(&mut shards).await?;
+        self.metrics.queued.set(waiting.messages);
+        self.metrics.queued_bytes.set(waiting.bytes);
+        self.metrics.backlog_age.set(age);
         for row in self.pool.query(include_str!("totals.sql"), &[]).await? {
             self.metrics.stored.set(row.get(0));
             self.metrics.rejected.set(row.get(1));
@@ -118,19 +127,17 @@ impl Gauges {
         Ok(())
     }
 
-    async fn queue(&self) -> anyhow::Result<()> {
+    /// How much is waiting, and for how many seconds the oldest of it.
+    async fn queue(&self, shards: &mut [Consumer]) -> anyhow::Result<(Size, i64)> {
         let mut all = Size::default();
         let mut age = self.in_hand.iter().map(|sealed_at| age_s(sealed_at.load(Relaxed))).max();
-        for shard in self.shards.lock().await.iter_mut() {
+        for shard in shards {
             let size = shard.size().await?;
             all.bytes += size.bytes;
             all.messages += size.messages;
             let oldest = shard.oldest().await?.and_then(|element| Envelope::open(&element).ok());
             age = age.max(oldest.map(|envelope| age_s(envelope.sealed_at)));
         }
-        self.metrics.queued.set(all.messages);
-        self.metrics.queued_bytes.set(all.bytes);
-        self.metrics.backlog_age.set(age.unwrap_or(0));
-        Ok(())
+        Ok((all, age.unwrap_or(0)))
     }
 }

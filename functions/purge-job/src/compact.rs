@@ -8,18 +8,21 @@ use anyhow::Context as _;
 use serde::Serialize;
 use shared::{db, retention::LogExpiry, service::Shutdown};
 
-use crate::locks::patiently;
+use crate::snapshots;
 
 /// Messages in a slice at the most. With twice as many a message takes 2 % less room, with half as
 /// many 15 % more; a query that wants one message unpacks all of them, in 0.1 ms.
 const SLICE_MESSAGES: i64 = 256;
 /// Bytes of messages in a slice, beyond which none is added.
 const SLICE_BYTES: i64 = 1 << 20;
+/// Pages of a partition that one transaction packs: 1 GiB, of which nodes that send little still have
+/// enough for a slice.
+const PAGES: i64 = 1 << 17;
 /// Rows that are left alone in a partition that has slices: those that came late, and those of nodes
 /// that have not told who they are.
 const FEW: i64 = 1000;
-/// Bytes of a partition with few rows from which on most of it must be the room of removed ones.
-const MUCH: i64 = 4 << 20;
+/// Pages of a partition with few rows from which on most of it must be the room of removed ones.
+const MUCH: i64 = 512;
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
@@ -85,25 +88,50 @@ impl Compaction<'_> {
             {
                 return Ok(());
             }
-            let pack = partition.sql(include_str!("compact/pack.sql"));
-            let packed = self.db.query_one(&pack, &[&SLICE_MESSAGES, &SLICE_BYTES]).await?;
+            let mut first = 0;
+            while first < partition.pages {
+                if self.shutdown.is_cancelled() {
+                    self.summary.complete = false;
+                    return Ok(());
+                }
+                self.pack_pages(partition, first).await?;
+                first += PAGES;
+            }
             self.give_back(partition).await?;
             self.summary.partitions_packed += 1;
-            self.summary.messages_packed += packed.get::<_, i64>(0).unsigned_abs();
             self.summary.bytes_before += before;
             self.summary.bytes_after += self.bytes(partition).await?;
-        } else if partition.has_slices && partition.bytes > MUCH {
+        } else if partition.has_slices && partition.pages > MUCH {
             // An earlier run packed them, and got no further.
             self.give_back(partition).await?;
         }
         Ok(())
     }
 
+    async fn pack_pages(&mut self, partition: &Partition, first: i64) -> anyhow::Result<()> {
+        let sql = partition.sql(include_str!("compact/pack.sql"));
+        let places = [first, first + PAGES].map(|page| format!("({page},0)"));
+        let parameters: [&(dyn db::ToSql + Sync); 4] =
+            [&places[0], &places[1], &SLICE_MESSAGES, &SLICE_BYTES];
+        let packed: i64 = self.db.query_one(&sql, &parameters).await?.get(0);
+        self.summary.messages_packed += packed.unsigned_abs();
+        Ok(())
+    }
+
     /// Gives back the room of rows that are in slices now, if only few are left.
     async fn give_back(&mut self, partition: &Partition) -> anyhow::Result<()> {
         let (_, left) = self.rows(partition).await?;
-        if left <= FEW {
+        if left > FEW {
+            return Ok(());
+        }
+        if snapshots::older_ones_end(self.db, self.shutdown).await? {
             self.locked(&partition.sql(include_str!("compact/give_back.sql"))).await?;
+        } else {
+            self.summary.complete = false;
+            tracing::warn!(
+                partition = partition.name,
+                "others may still see the messages in their old place, so its room is given back by the next run"
+            );
         }
         Ok(())
     }
@@ -124,7 +152,7 @@ impl Compaction<'_> {
 
     /// Runs statements that need locks: whether they were free.
     async fn locked(&mut self, sql: &str) -> anyhow::Result<bool> {
-        let run = patiently(self.db, self.shutdown, async || self.db.batch_execute(sql).await);
+        let run = db::patiently(self.db, self.shutdown, async || self.db.batch_execute(sql).await);
         let is_done = run.await?.is_some();
         if !is_done {
             self.summary.complete = false;
@@ -142,8 +170,7 @@ struct Partition {
     /// The partition for its slices.
     slices: String,
     has_slices: bool,
-    /// Of it alone, without indexes.
-    bytes: i64,
+    pages: i64,
     is_audit: bool,
 }
 
@@ -155,7 +182,7 @@ impl From<&db::Row> for Partition {
             upper_bound: row.get(2),
             slices: row.get(3),
             has_slices: row.get(4),
-            bytes: row.get(5),
+            pages: row.get(5),
             is_audit: row.get(6),
         }
     }

@@ -2,8 +2,8 @@
 //! JSON summary; `purge-job compact` has older messages take little room.
 
 mod compact;
-mod locks;
 mod purge;
+mod snapshots;
 
 use std::{net::IpAddr, process::ExitCode, time::Duration};
 
@@ -133,7 +133,6 @@ async fn repeat(
             if !summary.dry_run {
                 metrics.rows_removed.inc_by(summary.rows_removed);
             }
-            metrics.days_ahead.set(summary.partitions_ahead_days);
             Some(summary.complete)
         });
         count(&metrics.runs, purged);

@@ -13,7 +13,7 @@ use shared::{
     service::Shutdown,
 };
 
-use crate::locks::patiently;
+use crate::snapshots;
 
 /// Rows that one statement removes at most.
 const STEP: i64 = 20_000;
@@ -211,7 +211,9 @@ impl Purge<'_> {
         let named = |sql: &str| sql.replace("{partition}", partition).replace("{slices}", slices);
         self.db.execute(&named(include_str!("unpack.sql")), &[]).await?;
         let sql = named(include_str!("drop_slices.sql"));
-        if self.patiently(async || self.db.batch_execute(&sql).await).await?.is_none() {
+        let is_done = snapshots::older_ones_end(self.db, self.shutdown).await?
+            && self.patiently(async || self.db.batch_execute(&sql).await).await?.is_some();
+        if !is_done {
             self.postpone("drop slices");
         }
         Ok(())
@@ -311,12 +313,12 @@ impl Purge<'_> {
         Ok(())
     }
 
-    /// See [`patiently`].
+    /// See [`db::patiently`].
     async fn patiently<T>(
         &self,
         statement: impl AsyncFn() -> Result<T, db::Error>,
     ) -> Result<Option<T>, db::Error> {
-        patiently(self.db, self.shutdown, statement).await
+        db::patiently(self.db, self.shutdown, statement).await
     }
 
     fn postpone(&mut self, what: &str) {

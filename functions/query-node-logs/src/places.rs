@@ -5,7 +5,7 @@ use shared::{http, query::Query, row::node_id};
 use crate::{Params, spans::Span};
 
 /// How many types are asked for one by one; of more, messages of all types are looked at.
-const MOST_TYPES: usize = 8;
+const MOST_TYPES: u8 = 8;
 /// Characters of a type that are kept beside messages.
 const KEPT_OF_TYPE: usize = 256;
 
@@ -39,11 +39,11 @@ impl Places {
 
 /// The types of the messages that may have this target.
 async fn types_with(query: &Query, target: &str) -> http::Result<Vec<Option<String>>> {
-    let most = MOST_TYPES as i64;
-    let rows = query.rows(include_str!("types.sql"), &[&target, &(most + 1)]).await?;
+    let one_too_many = i64::from(MOST_TYPES) + 1;
+    let rows = query.rows(include_str!("types.sql"), &[&target, &one_too_many]).await?;
     let types: Vec<Option<String>> = rows.iter().map(|row| row.get("msg")).collect();
     let is_whole =
         |msg: &Option<String>| msg.as_ref().is_some_and(|msg| msg.chars().count() < KEPT_OF_TYPE);
-    let are_few = types.len() <= MOST_TYPES && types.iter().all(is_whole);
+    let are_few = types.len() <= usize::from(MOST_TYPES) && types.iter().all(is_whole);
     Ok(if are_few { types } else { vec![None] })
 }

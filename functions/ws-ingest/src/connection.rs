@@ -200,8 +200,8 @@ impl Connection<'_> {
                     at += taken;
                 }
                 Err(Violation::TooLarge { size, sample }) => {
-                    self.context.metrics.received.inc();
                     self.nodes.reject(self.context, "too_large", received_at, size, &sample);
+                    self.context.metrics.received.inc();
                     return Err(End::Server(CloseCode::Size, "too_large"));
                 }
                 Err(Violation::Protocol(why)) => {
@@ -302,12 +302,13 @@ async fn ready(buffer: &Buffer, stream: &TcpStream) -> Result<(), End> {
 
 /// Stores one message, or counts it with its reason.
 fn receive(context: &Context, nodes: &mut Nodes, bytes: &mut [u8], received_at: i64) {
-    context.metrics.received.inc();
     let size = bytes.len();
     match message::parse(bytes) {
         Ok(message) => nodes.store(context, &message, received_at, size),
         Err(reason) => nodes.reject(context, &reason.to_string(), received_at, size, bytes),
     }
+    // Last, so that whoever sees that it was received sees what became of it.
+    context.metrics.received.inc();
 }
 
 /// How much a client may still send: MAX_BYTES_PER_SECOND on average, ten times as much at once.

@@ -38,6 +38,13 @@ async fn ingest(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let listener = http::bind(config.bind, config.port, Some(config.max_pending_connections))?;
     let metrics = Metrics::default();
     let counts = Ingest::new(&metrics);
+    for (gauge, limit) in [
+        (&counts.in_flight_limit, i64::try_from(config.ingest_buffer_bytes)),
+        (&counts.queue_limit, i64::try_from(config.queue_max_bytes)),
+        (&counts.connections_limit, i64::try_from(config.max_connections)),
+    ] {
+        gauge.set(limit.unwrap_or(i64::MAX));
+    }
 
     let lanes = usize::from(config.queue_shards.get())
         .max(std::thread::available_parallelism().map_or(1, usize::from));

@@ -151,7 +151,11 @@ impl Body {
         let bytes = match format {
             Format::Json => vec![b'['],
             Format::Ndjson => Vec::new(),
-            Format::Csv => record(columns)?,
+            Format::Csv => {
+                let mut bytes = Vec::new();
+                write_record(&mut bytes, columns)?;
+                bytes
+            }
         };
         Ok(Self { format, bytes, rows: 0 })
     }
@@ -179,7 +183,11 @@ impl Body {
                 serde_json::to_writer(&mut self.bytes, row).map_err(anyhow::Error::from)?;
                 self.bytes.push(b'\n');
             }
-            Format::Csv => self.bytes.append(&mut record(cells(row)?)?),
+            Format::Csv => {
+                let json = serde_json::to_string(row).map_err(anyhow::Error::from)?;
+                let cells = cells(&json).map_err(anyhow::Error::from)?;
+                write_record(&mut self.bytes, cells.iter().map(|cell| cell.as_bytes()))?;
+            }
         }
         let end = usize::from(self.format == Format::Json);
         if !first && self.bytes.len() + end > most {
@@ -198,28 +206,28 @@ impl Body {
     }
 }
 
-/// One line of CSV.
-fn record<C: AsRef<[u8]>>(cells: impl IntoIterator<Item = C>) -> Result<Vec<u8>> {
+/// Appends one line of CSV.
+fn write_record<C: AsRef<[u8]>>(
+    bytes: &mut Vec<u8>,
+    cells: impl IntoIterator<Item = C>,
+) -> Result<()> {
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .buffer_capacity(1024)
-        .from_writer(Vec::new());
+        .from_writer(bytes);
     writer.write_record(cells).context("a line of CSV")?;
-    Ok(writer.into_inner().context("a line of CSV")?)
+    Ok(writer.flush().context("a line of CSV")?)
 }
 
 /// What stands in the cells of a row: text as it is, nothing for null, else JSON.
-fn cells(row: &impl Serialize) -> Result<Vec<String>> {
-    let json = serde_json::to_string(row).map_err(anyhow::Error::from)?;
-    let members: Members<'_> = serde_json::from_str(&json).map_err(anyhow::Error::from)?;
-    let cell = |value: &RawValue| match value.get() {
-        "null" => Ok(String::new()),
-        text if text.starts_with('"') => serde_json::from_str(text),
-        other => Ok(other.to_owned()),
-    };
-    let cells: serde_json::Result<_> =
-        members.0.into_iter().map(|(_, value)| cell(value)).collect();
-    Ok(cells.map_err(anyhow::Error::from)?)
+fn cells(row: &str) -> serde_json::Result<Vec<Cow<'_, str>>> {
+    let members: Members<'_> = serde_json::from_str(row)?;
+    let cells = members.0.into_iter().map(|(_, value)| match value.get() {
+        "null" => Ok(Cow::Borrowed("")),
+        text if text.starts_with('"') => serde_json::from_str(text).map(Cow::Owned),
+        other => Ok(Cow::Borrowed(other)),
+    });
+    cells.collect()
 }
 
 /// An object's members in their order, unread.

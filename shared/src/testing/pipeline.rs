@@ -77,11 +77,16 @@ impl Pipeline {
     /// then the conservation law must hold, and what is derived must be what is there. Returns how
     /// many are stored.
     pub async fn settle(&self, messages: i64) -> i64 {
-        let ingest = eventually("all messages are read and handed over", || async {
-            let text = self.ingest.get("/metrics").await.text();
-            let at_rest = metric(&text, "ingest_received_messages_total") >= messages
-                && metric(&text, "ingest_in_flight_messages") == 0;
-            at_rest.then_some(text)
+        let ingest_metrics = async || self.ingest.get("/metrics").await.text();
+        eventually("all messages are read", || async {
+            let text = ingest_metrics().await;
+            (metric(&text, "ingest_received_messages_total") >= messages).then_some(())
+        })
+        .await;
+        // In another answer, since the figures of one are read one after the other.
+        let ingest = eventually("all messages are handed over", || async {
+            let text = ingest_metrics().await;
+            (metric(&text, "ingest_in_flight_messages") == 0).then_some(text)
         })
         .await;
         let flush = eventually("the queue is empty", || async {

@@ -11,11 +11,15 @@ FROM (
     WHERE skipped IS NULL AND logs ? 'target'
 ) AS known;
 
-SELECT save_reputation_report(ROW(newest.*)::reputation_reports)
+-- Of each reporter only the newest state that speaks of others is read in full, which takes a while.
+SELECT save_reputation_report(ROW(node_id, audit, created_at, report.*)::reputation_reports)
 FROM (
-    SELECT DISTINCT ON (node_id, audit) node_id, audit, created_at, report.*
+    SELECT DISTINCT ON (node_id, audit) node_id, audit, created_at, logs
     FROM messages
-    CROSS JOIN read_reputations(logs) AS report
-    WHERE skipped IS NULL AND node_id IS NOT NULL AND msg = 'system.network_state'
+    WHERE skipped IS NULL
+      AND node_id IS NOT NULL
+      AND msg = 'system.network_state'
+      AND 'object' IN (jsonb_typeof(logs #> '{state,peerset,nodes}'), jsonb_typeof(logs #> '{network_state,peerset,nodes}'))
     ORDER BY node_id, audit, created_at DESC
-) AS newest;
+) AS newest
+CROSS JOIN read_reputations(logs) AS report;

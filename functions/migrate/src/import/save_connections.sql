@@ -4,8 +4,8 @@ INSERT INTO peer_connections AS known (
     id, ip_addr, peer_id, node_id, created_at, audit, name, chain, version, authority, startup_time, implementation, last_seen,
     newest_log_at
 )
-SELECT {first} + sender.id, coalesce(ip_addr, 'unknown'), peer_id, node_id(peer_id), opened_at, coalesce(audit, old.id IS NULL), name,
-       chain, version, authority, startup_time, implementation, greatest(opened_at, least(coalesce(newest, opened_at), now())),
+SELECT {first} + sender.id, coalesce(ip_addr, 'unknown'), peer_id, node_id(peer_id), opened_at, coalesce(audit, old.id IS NULL),
+       name, chain, version, authority, startup_time, implementation, greatest(opened_at, least(coalesce(newest, opened_at), now())),
        newest
 FROM senders AS sender
 LEFT JOIN old_connections AS old ON old.id = sender.id

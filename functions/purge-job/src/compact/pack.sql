@@ -1,12 +1,13 @@
--- Moves the rows of a partition into slices, in the order of time, of at most $1 messages and $2 bytes. How many messages. A row
--- is in one of them for whoever looks: no lock but on the rows, which nobody changes any more, since their node is known.
+-- Moves the rows of a partition from the place $1, included, to the place $2 into slices, in the order of time, of at most $3 messages
+-- and $4 bytes. How many messages. A row is in one of them for whoever looks: no lock but on the rows, which nobody changes any more,
+-- since their node is known.
 --
 -- What is alike stands together within a slice.
 WITH moved AS (
-    DELETE FROM {partition} WHERE node_id IS NOT NULL
+    DELETE FROM {partition} WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND node_id IS NOT NULL
     RETURNING id, created_at, peer_connection_id, node_id, audit, msg, logs
 ), numbered AS (
-    SELECT *, (row_number() OVER in_time - 1) / $1::bigint AS full_slices, sum(pg_column_size(logs)) OVER in_time / $2::bigint AS full_sizes
+    SELECT *, (row_number() OVER in_time - 1) / $3::bigint AS full_slices, sum(pg_column_size(logs)) OVER in_time / $4::bigint AS full_sizes
     FROM moved
     WINDOW in_time AS (PARTITION BY node_id ORDER BY created_at, id)
 ), sorted AS (

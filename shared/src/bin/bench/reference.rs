@@ -41,7 +41,7 @@ pub(crate) async fn copy(stack: &Stack) -> Result<Reference> {
         // What would be written to disk later would compete with what is measured.
         File::open(file)?.sync_all()?;
     }
-    let empty = stack.owner.batch_execute("TRUNCATE tetcore_logs");
+    let empty = stack.owner.batch_execute("TRUNCATE log_rows");
     patiently("the table is emptied", async { Ok(empty.await?) }).await?;
     stack.checkpoint().await?;
 
