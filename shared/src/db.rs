@@ -318,13 +318,20 @@ impl QueryError {
 
 /// Whether `error` is the server's or the network's state rather than the statement's fault:
 /// no answer at all, or one of the classes 08 (connection), 40 (rollback), 53 (resources),
-/// 55 (lock not available), 57 (operator) and 58 (system) of PostgreSQL's appendix A.
+/// 55 (lock not available), 57 (operator) and 58 (system) of PostgreSQL's appendix A; or a schema
+/// that has not been migrated yet.
 #[must_use]
 pub fn is_transient(error: &Error) -> bool {
     error.as_db_error().is_none_or(|answer| {
         // A full disk is class 53, a read-only primary after a failover 25006.
         matches!(answer.code().code().get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
-            || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+            || matches!(
+                *answer.code(),
+                SqlState::READ_ONLY_SQL_TRANSACTION
+                    | SqlState::UNDEFINED_TABLE
+                    | SqlState::UNDEFINED_COLUMN
+                    | SqlState::UNDEFINED_FUNCTION
+            )
     })
 }
 

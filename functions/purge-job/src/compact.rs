@@ -80,7 +80,7 @@ struct Compaction<'a> {
 impl Compaction<'_> {
     async fn pack(&mut self, partition: &Partition) -> anyhow::Result<()> {
         let (identified, _) = self.rows(partition).await?;
-        let is_worthwhile = identified > if partition.has_slices { FEW } else { 0 };
+        let is_worthwhile = identified > if partition.is_packed { FEW } else { 0 };
         if is_worthwhile {
             let before = self.bytes(partition).await?;
             if !partition.has_slices
@@ -101,7 +101,7 @@ impl Compaction<'_> {
             self.summary.partitions_packed += 1;
             self.summary.bytes_before += before;
             self.summary.bytes_after += self.bytes(partition).await?;
-        } else if partition.has_slices && partition.pages > MUCH {
+        } else if partition.is_packed && partition.pages > MUCH {
             // An earlier run packed them, and got no further.
             self.give_back(partition).await?;
         }
@@ -170,6 +170,7 @@ struct Partition {
     /// The partition for its slices.
     slices: String,
     has_slices: bool,
+    is_packed: bool,
     pages: i64,
     is_audit: bool,
 }
@@ -182,8 +183,9 @@ impl From<&db::Row> for Partition {
             upper_bound: row.get(2),
             slices: row.get(3),
             has_slices: row.get(4),
-            pages: row.get(5),
-            is_audit: row.get(6),
+            is_packed: row.get(5),
+            pages: row.get(6),
+            is_audit: row.get(7),
         }
     }
 }

@@ -17,8 +17,7 @@ pub(crate) async fn older_ones_end(
     db: &db::Client,
     shutdown: &Shutdown,
 ) -> Result<bool, db::Error> {
-    let older: Vec<String> =
-        db.query_one(include_str!("open_transactions.sql"), &[]).await?.get(0);
+    let older: Vec<String> = db.query_one(include_str!("open_transactions.sql"), &[]).await?.get(0);
     let all_end = async {
         loop {
             let open: Vec<String> =

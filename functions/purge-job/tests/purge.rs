@@ -14,10 +14,15 @@ use shared::{
     testing::{Database, Function, Pipeline, Redis, command, eventually, masked},
 };
 
-/// Runs purge-job on `database` to its end: the summary that it printed.
+/// Runs purge-job on `database` to its end: the summary that it printed. A compaction packs what is
+/// older than an hour.
 fn purge(database: &Database, log_expiry_h: &str, arguments: &[&str]) -> Value {
     let url = database.url("tetcore");
-    let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h)];
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("LOG_EXPIRY_H", log_expiry_h),
+        ("COMPACT_AFTER_H", "1"),
+    ];
     let output = Function::output("purge-job", &settings, arguments);
     serde_json::from_str(output.lines().last().unwrap()).unwrap()
 }
@@ -225,6 +230,7 @@ async fn a_loop_runs_again_reports_and_stops_when_asked() {
     })
     .await;
     assert_eq!(function.metric("purge_removed_messages_total").await, 3);
+    assert!(function.metric("compact_runs_total").await >= 2);
     assert_eq!(function.get("/readyz").await.status, 200);
     assert!(function.stop().await.success());
     assert_purged(&database, &owner).await;
@@ -394,8 +400,10 @@ async fn what_is_derived_is_right_at_any_moment() {
     while !(sending.is_finished()
         && pipeline.flush.metric("database_stored_messages").await == i64::from(messages))
     {
-        tokio::task::block_in_place(|| purge(&pipeline.database, "10", &[]));
-        pipeline.database.assert_derived().await;
+        for job in [&[][..], &["compact"]] {
+            tokio::task::block_in_place(|| purge(&pipeline.database, "10", job));
+            pipeline.database.assert_derived().await;
+        }
         moments += 1;
     }
     sending.await.unwrap();

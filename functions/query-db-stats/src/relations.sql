@@ -32,7 +32,7 @@ WITH RECURSIVE part (root, oid) AS (
     WHERE NOT is_packed AND samples > 10 AND times[samples] > times[samples - 10] AND times[samples - 10] <= now()
     ORDER BY relation, times[samples - 10] DESC
 ), packed AS (
-    SELECT coalesce(avg(quantity), 0) AS messages FROM (SELECT quantity FROM log_slices LIMIT 1000) AS some
+    SELECT coalesce(avg(quantity), 0) AS messages FROM (SELECT quantity FROM log_slices LIMIT 1000) AS sample
 )
 SELECT relation,
        pg_size_pretty(sum(bytes)) AS size,
