@@ -18,11 +18,8 @@ use shared::{
 /// older than an hour.
 fn purge(database: &Database, log_expiry_h: &str, arguments: &[&str]) -> Value {
     let url = database.url("tetcore");
-    let settings = [
-        ("DATABASE_URL", url.as_str()),
-        ("LOG_EXPIRY_H", log_expiry_h),
-        ("COMPACT_AFTER_H", "1"),
-    ];
+    let settings =
+        [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h), ("COMPACT_AFTER_H", "1")];
     let output = Function::output("purge-job", &settings, arguments);
     serde_json::from_str(output.lines().last().unwrap()).unwrap()
 }

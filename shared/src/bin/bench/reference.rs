@@ -46,7 +46,7 @@ pub(crate) async fn copy(stack: &Stack) -> Result<Reference> {
     stack.checkpoint().await?;
 
     let (cpu, wal, start) = (stack.postgres.cpu_seconds(), stack.wal().await?, Instant::now());
-    let table = format!("tetcore_logs ({LOG_COLUMNS})");
+    let table = format!("log_rows ({LOG_COLUMNS})");
     let [first, second] = halves.map(|file| Psql::start(&url, &table, "FROM", &file));
     let (first, second) = (first?, second?);
     first.finish().await?;
