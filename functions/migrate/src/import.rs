@@ -268,11 +268,11 @@ impl Import {
         // Whoever waits for a table makes everyone after it wait as well.
         self.ours.batch_execute("SET lock_timeout = '200ms'").await?;
         for audit in [false, true] {
-            let make = async || {
+            let attempt = async || {
                 let sql = include_str!("import/make_past_partitions.sql");
                 self.ours.query_one(sql, &[&audit, &self.log_expiry_h.hours()]).await
             };
-            let made = db::patiently(&self.ours, &self.shutdown, make).await?;
+            let made = db::patiently(&self.ours, &self.shutdown, attempt).await?;
             let made: i32 = made.context("others held the locks all the time")?.get(0);
             tracing::info!(audit, made, "made partitions of the past");
         }
