@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::service::Shutdown;
+
 pub use tokio_postgres::{
     Client, CopyInSink, Error, GenericClient, Row, Statement, Transaction,
     error::SqlState,
@@ -23,6 +25,10 @@ const POOL_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// Bytes that the server's side does not confirm for this long end a connection.
 const UNCONFIRMED: Duration = Duration::from_secs(30);
+/// How often a statement is tried against the locks of others.
+const LOCK_ATTEMPTS: u32 = 20;
+/// Between these attempts, so that those who had to wait get on.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// `DATABASE_URL`, as libpq writes it. `sslmode` is `disable` (the default), or `require` and
 /// `verify-full`, which both verify the whole chain and the host name; `sslrootcert` names the
@@ -176,6 +182,36 @@ pub async fn copy(
     table.finish().await.with_context(|| format!("copying into {to}"))
 }
 
+/// Tries `statement` until the locks that it needs are free; `None` if they never were, or if it is
+/// time to stop. Whoever waits for a table makes everyone after it wait as well, so the statement
+/// should wait for a moment only (`lock_timeout`).
+///
+/// # Errors
+/// Whatever else the server says against it.
+pub async fn patiently<T>(
+    client: &Client,
+    shutdown: &Shutdown,
+    statement: impl AsyncFn() -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    for _ in 0..LOCK_ATTEMPTS {
+        match statement().await {
+            Err(error) if is_locked(&error) => {
+                // Ends the transaction if the statement began one; else it is only a warning.
+                client.batch_execute("ROLLBACK").await?;
+                if shutdown.run_until_cancelled(tokio::time::sleep(LOCK_PAUSE)).await.is_none() {
+                    break;
+                }
+            }
+            result => return result.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+fn is_locked(error: &Error) -> bool {
+    matches!(error.code(), Some(&(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED)))
+}
+
 /// What the server makes of a statement that was prepared.
 #[derive(Clone, Copy, Debug)]
 pub enum Plans {
@@ -282,13 +318,20 @@ impl QueryError {
 
 /// Whether `error` is the server's or the network's state rather than the statement's fault:
 /// no answer at all, or one of the classes 08 (connection), 40 (rollback), 53 (resources),
-/// 55 (lock not available), 57 (operator) and 58 (system) of PostgreSQL's appendix A.
+/// 55 (lock not available), 57 (operator) and 58 (system) of PostgreSQL's appendix A; or a schema
+/// that has not been migrated yet.
 #[must_use]
 pub fn is_transient(error: &Error) -> bool {
     error.as_db_error().is_none_or(|answer| {
         // A full disk is class 53, a read-only primary after a failover 25006.
         matches!(answer.code().code().get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
-            || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+            || matches!(
+                *answer.code(),
+                SqlState::READ_ONLY_SQL_TRANSACTION
+                    | SqlState::UNDEFINED_TABLE
+                    | SqlState::UNDEFINED_COLUMN
+                    | SqlState::UNDEFINED_FUNCTION
+            )
     })
 }
 

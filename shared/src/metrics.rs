@@ -3,7 +3,8 @@
 //! The conservation law holds at any moment of rest, and over a set of scrapes when everything
 //! has come to rest: received = stored + rejected + dropped + in flight (see `ARCHITECTURE.md`).
 
-use prometheus::{Encoder as _, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder, opts};
+pub use prometheus::IntCounterVec;
+use prometheus::{Encoder as _, IntCounter, IntGauge, Registry, TextEncoder, opts};
 
 /// The metrics of one process.
 #[derive(Clone, Default)]
@@ -338,6 +339,10 @@ pub struct Purge {
     pub runs: IntCounterVec,
     /// Rows of `tetcore_logs` that were removed.
     pub rows_removed: IntCounter,
+    /// Runs of the compaction, by result.
+    pub compactions: IntCounterVec,
+    /// Rows that went into slices.
+    pub messages_packed: IntCounter,
 }
 
 impl Purge {
@@ -353,6 +358,16 @@ impl Purge {
             ),
             rows_removed: metrics
                 .counter("purge_removed_messages_total", "Expired messages removed."),
+            compactions: metrics.counters(
+                "compact_runs_total",
+                "Runs of the compaction.",
+                "result",
+                &["failed", "incomplete", "ok"],
+            ),
+            messages_packed: metrics.counter(
+                "compact_packed_messages_total",
+                "Older messages packed into little room.",
+            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is stored, in the form in which PostgreSQL takes it: rows of `tetcore_logs` and
+//! What is stored, in the form in which PostgreSQL takes it: rows of `log_rows` and
 //! `ingest_rejects` as tuples of the binary COPY format, peers as JSON records.
 //!
 //! Rows are encoded once, at the edge, so that batch-flush only copies bytes.
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::message::{Identity, Logs};
 
-/// The columns of `tetcore_logs` that a [`Log`] fills, in its order.
+/// The columns of `log_rows` that a [`Log`] fills, in its order.
 pub const LOG_COLUMNS: &str = "id, created_at, peer_connection_id, node_id, audit, msg, logs";
 /// The columns of `ingest_rejects` that a [`Rejected`] fills, in its order.
 pub const REJECT_COLUMNS: &str =
@@ -39,7 +39,7 @@ const INT4: u32 = 23;
 const INT8: u32 = 20;
 const TEXT: u32 = 25;
 
-/// A row of `tetcore_logs`.
+/// A row of `log_rows`, a message of `tetcore_logs`.
 #[derive(Clone, Copy, Debug)]
 pub struct Log<'a> {
     /// Microseconds since 1970.

@@ -308,9 +308,7 @@ async fn a_message_that_only_postgresql_refuses_is_found_and_kept() {
     let owner = pipeline.database.owner().await;
     // A rule that ws-ingest does not know of.
     owner
-        .batch_execute(
-            "ALTER TABLE tetcore_logs ADD CONSTRAINT no_devil CHECK (logs->>'n' <> '666')",
-        )
+        .batch_execute("ALTER TABLE log_rows ADD CONSTRAINT no_devil CHECK (logs->>'n' <> '666')")
         .await
         .unwrap();
     let mut node = pipeline.node("/").await;

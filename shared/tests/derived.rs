@@ -179,7 +179,7 @@ async fn what_postgresql_refuses_does_not_count() {
     let pipeline = Pipeline::start();
     let owner = pipeline.database.owner().await;
     // A rule that ws-ingest does not know of.
-    let rule = "ALTER TABLE tetcore_logs ADD CONSTRAINT no_devil CHECK (NOT logs @? '$.**.reputation ? (@ == 666)')";
+    let rule = "ALTER TABLE log_rows ADD CONSTRAINT no_devil CHECK (NOT logs @? '$.**.reputation ? (@ == 666)')";
     owner.batch_execute(rule).await.unwrap();
     let mut node = pipeline.node("/").await;
     for reputation in [665, 666] {

@@ -23,7 +23,7 @@ const NODES: &str = "
 /// One message of node 1's.
 const MESSAGE: &str = r#"
     WITH row AS (
-        INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+        INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
         VALUES ('2026-01-01Z', 1, node_id('peer1'), false, NULL, '{"n": [1, {"a": "x,\"y\"\n"}], "big": 1e30}')
         RETURNING *
     )

@@ -21,7 +21,7 @@ const ROWS: &str = r#"
     VALUES (1, '192.0.2.1', 'peer', now(), false, 'n', node_id('peer'), now());
     INSERT INTO nodes (id, peer_id, peer_connection_id, connected_at, last_seen)
     SELECT node_id, peer_id, id, created_at, last_seen FROM peer_connections;
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
     VALUES (now(), 1, node_id('peer'), false, 'tracing.event', '{"target": "t"}'), ('2026-01-01Z', 1, node_id('peer'), true, NULL, '{}');
     INSERT INTO reputation_reports (node_id, audit, reported_at, remote_ids, remote_peers, reputations, connected)
     VALUES (node_id('peer'), false, now(), ARRAY[node_id('peer')], '{peer}', '{-5}', '{true}');

@@ -37,7 +37,7 @@ impl Session {
         let statements = Statements {
             remember_batches: client.prepare(include_str!("remember_batches.sql")).await?,
             save_peers: client.prepare(include_str!("save_peers.sql")).await?,
-            copy_rows: client.prepare(&copy("tetcore_logs", LOG_COLUMNS)).await?,
+            copy_rows: client.prepare(&copy("log_rows", LOG_COLUMNS)).await?,
             copy_rejects: client.prepare(&copy("ingest_rejects", REJECT_COLUMNS)).await?,
             copy_notes: client.prepare(&copy("log_count_notes", COUNT_NOTE_COLUMNS)).await?,
             save_targets: client.prepare(include_str!("save_targets.sql")).await?,

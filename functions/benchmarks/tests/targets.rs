@@ -11,14 +11,14 @@ const TARGETS: &str = "
         INSERT INTO benchmarks (ts_start, ts_end)
         VALUES ('2026-01-01Z', '2026-01-02Z'), ('2025-12-31T22:00:00Z', '2025-12-31T23:00:00Z')
     )
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, msg, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, audit, msg, logs)
     SELECT timestamptz '2026-01-01Z' + interval '1 second' * number, 1, number % 2 = 0,
            CASE number % 3 WHEN 0 THEN 'tracing.event' ELSE 'tracing.profiling' END, jsonb_build_object('target', 'target' || number)
     FROM generate_series(1, $1::int) AS number, generate_series(1, 2)";
 
 /// What stands below is one message of another type, time or kind of target.
 const OTHERS: &str = r#"
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, msg, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, audit, msg, logs)
     VALUES ('2026-01-01T01:00:00Z', 1, false, 'block.import', '{"target": "not tracing"}'),
            ('2026-01-01T01:00:00Z', 1, false, NULL, '{"target": "no type"}'),
            ('2025-12-31T23:59:59.999999Z', 1, false, 'tracing.profiling', '{"target": "before"}'),
@@ -65,7 +65,7 @@ async fn other_messages_do_not_count_and_break_nothing() {
     let owner = database.owner().await;
     owner.execute(OTHERS, &[]).await.unwrap();
     let long = "x".repeat(300);
-    let sql = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, msg, logs)
+    let sql = "INSERT INTO log_rows (created_at, peer_connection_id, audit, msg, logs)
                VALUES ('2026-01-01T01:00:00Z', 1, false, 'tracing.event', jsonb_build_object('target', $1::text))";
     owner.execute(sql, &[&long]).await.unwrap();
     database.note_rows().await;

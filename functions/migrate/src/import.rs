@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use serde::Serialize;
 use shared::{
-    db::{self, SqlState, Transaction},
+    db::{self, Transaction},
     retention::LogExpiry,
     service::Shutdown,
 };
@@ -28,9 +28,6 @@ use crate::{Config, NAME};
 const STEP: i64 = 20_000;
 /// Between two log lines that tell of the progress.
 const TOLD: Duration = Duration::from_secs(5);
-/// How often partitions are tried to be made against the locks of others, and the pause in between.
-const ATTEMPTS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(500);
 /// Ids of connections that each imported database may have: its own are of 31 bits.
 const CONNECTIONS_EACH: i64 = 1 << 32;
 /// Compiling a step's plans takes longer than running them; sorting it needs some memory.
@@ -145,7 +142,7 @@ pub(crate) async fn run(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let begin = Import::begin(options, &config);
+    let begin = Import::begin(options, &config, &shutdown);
     let mut import = match shutdown.run_until_cancelled(begin).await {
         Some(import) => import?,
         None => anyhow::bail!("asked to stop before the import began"),
@@ -175,6 +172,7 @@ struct Import {
     ours: db::Client,
     /// Which of the databases that were ever imported this one is.
     number: i32,
+    shutdown: Shutdown,
     log_expiry_h: LogExpiry,
     /// Messages from before this time have expired.
     horizon: String,
@@ -183,7 +181,7 @@ struct Import {
 
 impl Import {
     /// Connects to both databases, and prepares a session.
-    async fn begin(options: Options, config: &Config) -> anyhow::Result<Self> {
+    async fn begin(options: Options, config: &Config, shutdown: &Shutdown) -> anyhow::Result<Self> {
         let url = config.old_database_url.as_ref();
         let url = url.context("OLD_DATABASE_URL is required, but not set")?;
         let ours = db::connect(&config.database_url, NAME, SESSION).await?;
@@ -194,8 +192,15 @@ impl Import {
         let number = number(&ours, &old.source, options).await?;
         let sql = "SELECT (now() - $1::bigint * interval '1 hour')::text";
         let horizon = ours.query_one(sql, &[&config.log_expiry_h.hours()]).await?.get(0);
-        let log_expiry_h = config.log_expiry_h;
-        let import = Self { old, ours, number, log_expiry_h, horizon, done: BTreeMap::new() };
+        let import = Self {
+            old,
+            ours,
+            number,
+            shutdown: shutdown.clone(),
+            log_expiry_h: config.log_expiry_h,
+            horizon,
+            done: BTreeMap::new(),
+        };
         import.prepare_session().await?;
         Ok(import)
     }
@@ -263,11 +268,12 @@ impl Import {
         // Whoever waits for a table makes everyone after it wait as well.
         self.ours.batch_execute("SET lock_timeout = '200ms'").await?;
         for audit in [false, true] {
-            let made = patiently(async || {
+            let attempt = async || {
                 let sql = include_str!("import/make_past_partitions.sql");
                 self.ours.query_one(sql, &[&audit, &self.log_expiry_h.hours()]).await
-            });
-            let made: i32 = made.await?.get(0);
+            };
+            let made = db::patiently(&self.ours, &self.shutdown, attempt).await?;
+            let made: i32 = made.context("others held the locks all the time")?.get(0);
             tracing::info!(audit, made, "made partitions of the past");
         }
         self.ours.batch_execute("RESET lock_timeout").await?;
@@ -360,17 +366,4 @@ async fn begin(ours: &mut db::Client) -> Result<Transaction<'_>, db::Error> {
     let transaction = ours.transaction().await?;
     transaction.execute(include_str!("import/await_purge.sql"), &[]).await?;
     Ok(transaction)
-}
-
-/// Tries `statement` until the locks that it needs are free, for some time.
-async fn patiently<T>(statement: impl AsyncFn() -> Result<T, db::Error>) -> Result<T, db::Error> {
-    for _ in 1..ATTEMPTS {
-        match statement().await {
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            result => return result,
-        }
-    }
-    statement().await
 }

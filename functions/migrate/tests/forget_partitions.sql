@@ -14,5 +14,5 @@ BEGIN
     END LOOP;
 END
 $$;
-INSERT INTO tetcore_logs SELECT * FROM kept;
+INSERT INTO log_rows SELECT * FROM kept;
 DROP TABLE kept;

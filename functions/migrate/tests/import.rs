@@ -194,8 +194,7 @@ async fn everything_that_has_not_expired_is_taken_over() {
     assert_eq!(count(&owner, next).await, 6);
 
     // Only what is from beyond all connections lies in the catch-alls of the past.
-    let in_catch_alls =
-        "SELECT count(*) FROM tetcore_logs WHERE tableoid::regclass::text LIKE '%past'";
+    let in_catch_alls = "SELECT count(*) FROM log_rows WHERE tableoid::regclass::text LIKE '%past'";
     assert_eq!(count(&owner, in_catch_alls).await, 1);
 
     let before = state(&owner).await;
@@ -314,9 +313,7 @@ async fn killed_at_any_moment_it_goes_on_exactly_there() {
     let import = Import::new(&old, &ours, "120");
     let progress = "SELECT coalesce(sum(stored + expired), 0)::bigint FROM imports WHERE table_name = 'tetcore_logs'";
     let mut done = 0;
-    for moment in
-        ["make_past_partitions", "COPY staged_logs", "INSERT INTO tetcore_logs", "a commit"]
-    {
+    for moment in ["make_past_partitions", "COPY staged_logs", "INSERT INTO log_rows", "a commit"] {
         let mut run = import.start(&[]);
         if moment == "a commit" {
             eventually(moment, async || (count(&owner, progress).await > done).then_some(())).await;

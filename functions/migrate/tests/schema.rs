@@ -143,15 +143,20 @@ const ALLOWED: &[(&str, &str)] = &[
     ),
     (
         "tetcore_flush",
+        "INSERT INTO log_rows (created_at, peer_connection_id, audit, logs)
+             VALUES (now(), 1, false, '{}')",
+    ),
+    (
+        "tetcore_flush",
         "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
              VALUES (now(), 1, false, '{}')",
     ),
     (
         "tetcore_flush",
-        "UPDATE tetcore_logs SET node_id = peer_connections.node_id
+        "UPDATE log_rows SET node_id = peer_connections.node_id
              FROM peer_connections
              WHERE peer_connection_id = ANY ('{1}') AND peer_connections.id = peer_connection_id
-               AND tetcore_logs.node_id IS NULL",
+               AND log_rows.node_id IS NULL",
     ),
     ("tetcore_flush", "UPDATE ingest_totals SET stored = stored + 1 WHERE worker = 63"),
     ("tetcore_flush", "SELECT make_partitions('1 hour')"),
@@ -164,6 +169,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("tetcore_flush", "SELECT claim_log_rows('{1}')"),
     ("tetcore_flush", "SELECT note_log_targets('{f}', '{now}', '{a}', '{b}')"),
     ("tetcore_query", "SELECT * FROM tetcore_logs"),
+    ("tetcore_query", "SELECT * FROM log_rows, log_slices, log_slice_partitions()"),
     ("tetcore_query", "SELECT * FROM log_partitions(), node_log_counts(1)"),
     (
         "tetcore_query",
@@ -179,15 +185,19 @@ const ALLOWED: &[(&str, &str)] = &[
         "SELECT left(logs ->> 'target', 256) FROM tetcore_logs
              WHERE msg IN ('tracing.profiling', 'tracing.event') AND created_at > now()",
     ),
+    ("tetcore_admin", "SELECT since, until, targets, times, msgs, logs FROM log_slices"),
 ];
 
 /// What it must not.
 const REFUSED: &[(&str, &str)] = &[
+    ("tetcore_flush", "SELECT logs FROM log_rows"),
     ("tetcore_flush", "SELECT logs FROM tetcore_logs"),
     ("tetcore_flush", "SELECT * FROM tetcore_logs_expiring_past"),
-    ("tetcore_flush", "DELETE FROM tetcore_logs"),
-    ("tetcore_flush", "TRUNCATE tetcore_logs"),
-    ("tetcore_flush", "UPDATE tetcore_logs SET logs = '{}'"),
+    ("tetcore_flush", "SELECT * FROM log_slices"),
+    ("tetcore_flush", "SELECT renew_log_view()"),
+    ("tetcore_flush", "DELETE FROM log_rows"),
+    ("tetcore_flush", "TRUNCATE log_rows"),
+    ("tetcore_flush", "UPDATE log_rows SET logs = '{}'"),
     ("tetcore_flush", "DELETE FROM peer_connections"),
     ("tetcore_flush", "DELETE FROM ingest_batches"),
     ("tetcore_flush", "SELECT sample FROM ingest_rejects"),
@@ -204,7 +214,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("tetcore_flush", "CREATE TABLE mine ()"),
     ("tetcore_query", "INSERT INTO nodes VALUES (2, 'other', 1, now(), now())"),
     ("tetcore_query", "UPDATE peer_connections SET name = 'x'"),
-    ("tetcore_query", "DELETE FROM tetcore_logs"),
+    ("tetcore_query", "DELETE FROM log_rows"),
     ("tetcore_query", "SELECT make_partitions('1 hour')"),
     ("tetcore_query", FOLD),
     ("tetcore_query", "SELECT claim_log_rows('{1}')"),
@@ -213,8 +223,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("tetcore_query", "SELECT note_log_targets('{f}', '{now}', '{a}', '{b}')"),
     ("tetcore_query", "UPDATE imports SET last_id = 0"),
     ("tetcore_query", "CREATE TABLE mine ()"),
+    ("tetcore_query", "DELETE FROM log_slices"),
+    ("tetcore_query", "SELECT renew_log_view()"),
     ("tetcore_admin", "SELECT * FROM tetcore_logs"),
     ("tetcore_admin", "SELECT node_id FROM tetcore_logs"),
+    ("tetcore_admin", "SELECT node_id FROM log_slices"),
     ("tetcore_admin", "SELECT * FROM log_counts"),
     ("tetcore_admin", "SELECT make_partitions('1 hour')"),
 ];
@@ -243,7 +256,7 @@ async fn new_partitions_take_over_the_rows_of_the_future() {
     // As if no partition had been made for 8 days and more.
     owner
         .batch_execute(
-            "INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+            "INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
              SELECT now() + day * interval '1 day', day, nullif(day % 3, 0), day % 2 = 0, 'a', '{}'
              FROM generate_series(0, 60) AS day",
         )
@@ -287,7 +300,7 @@ async fn partitions_of_the_past_take_over_the_rows_of_their_time() {
     // Of one node the counts are added up for the catch-alls, of the other they are still noted.
     owner
         .batch_execute(
-            "INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+            "INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
              SELECT now() - day * interval '1 day', day, nullif(day % 3, 0), audit, 'a', '{}'
              FROM generate_series(0, 60) AS day, unnest('{f,t}'::boolean[]) AS audit;
              SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg))
@@ -378,13 +391,13 @@ async fn what_removed_rows_added_to_counts_goes_with_them() {
     let database = Database::new();
     let owner = database.owner().await;
     let store = "
-        INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+        INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
         SELECT now() - number * interval '1 minute', 1, number % 5 - 2, number % 2 = 0, nullif('m' || number % 3, 'm0'), '{}'
         FROM generate_series(1, 300) AS number;
         SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM tetcore_logs";
     let remove = |which: &str| {
         format!(
-            "WITH removed AS (DELETE FROM tetcore_logs WHERE {which} RETURNING *)
+            "WITH removed AS (DELETE FROM log_rows WHERE {which} RETURNING *)
              SELECT note_log_rows(-1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM removed"
         )
     };
@@ -414,7 +427,7 @@ async fn the_newest_report_that_is_left_takes_over() {
     // Of each node a report an hour, but for 3:00, whose network state is none. Node 3's are audit.
     owner
         .batch_execute(
-            r#"INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+            r#"INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
                SELECT '2020-01-01Z'::timestamptz + hour * interval '1 hour', 1, node, node = 3, 'system.network_state',
                       format('{"state":{"peerset":{"nodes":%s}}}',
                              CASE hour WHEN 3 THEN '[]' ELSE format('{"peer":{"reputation":%s,"connected":true}}', hour) END)::jsonb
@@ -431,7 +444,7 @@ async fn the_newest_report_that_is_left_takes_over() {
     for (hour, left) in [(5, Some(4)), (4, Some(2)), (2, Some(1)), (1, None)] {
         let remove = format!(
             "WITH removed AS (
-                 DELETE FROM tetcore_logs WHERE created_at = '2020-01-01 {hour}:00Z' AND node_id = 1 RETURNING *
+                 DELETE FROM log_rows WHERE created_at = '2020-01-01 {hour}:00Z' AND node_id = 1 RETURNING *
              )
              SELECT note_log_rows(-1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM removed;
              SELECT renew_reputation_reports('{{1,2,3}}', now())"

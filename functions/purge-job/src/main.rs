@@ -1,20 +1,20 @@
 //! `purge-job`: makes the partitions of the coming days, removes what has expired, and prints a
-//! JSON summary.
+//! JSON summary; `purge-job compact` has older messages take little room.
 
+mod compact;
 mod purge;
+mod snapshots;
 
 use std::{net::IpAddr, process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use shared::{
     config, db, http,
-    metrics::{self, Metrics},
+    metrics::{self, IntCounterVec, Metrics},
     retention::LogExpiry,
     service::{self, Shutdown},
 };
-
-use crate::purge::Summary;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 /// With hundreds of partitions the server thinks every plan worth compiling, which takes longer
@@ -23,13 +23,24 @@ const SESSION: &str = "-c jit=off";
 
 /// Makes the partitions of the coming days, removes what has expired, and prints a JSON summary.
 #[derive(Debug, Clone, Copy, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Options {
     /// Change nothing, and say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Go on, a run every `PURGE_INTERVAL_S`, instead of leaving that to a scheduler
+    /// Go on, a purge and a compaction every `PURGE_INTERVAL_S`, instead of leaving that to a
+    /// scheduler
     #[arg(long = "loop")]
     repeat: bool,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+/// What else it can do.
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Other {
+    /// Packs messages older than `COMPACT_AFTER_H` into little room, and prints a JSON summary
+    Compact,
 }
 
 /// The settings of purge-job.
@@ -40,6 +51,9 @@ struct Config {
     /// Hours that rows are kept, audit rows excepted.
     #[serde(default)]
     log_expiry_h: LogExpiry,
+    /// Hours after which messages are packed; 0: never.
+    #[serde(default = "default_compact_after_h", deserialize_with = "config::number")]
+    compact_after_h: u32,
     /// Seconds from the end of a run to the next, with `--loop`.
     #[serde(default = "default_purge_interval_s", deserialize_with = "config::number")]
     purge_interval_s: u64,
@@ -51,13 +65,19 @@ struct Config {
     port: u16,
 }
 
+/// By then clocks that are a day ahead have been caught up with, and late identities have come.
+fn default_compact_after_h() -> u32 {
+    48
+}
 fn default_purge_interval_s() -> u64 {
     600
 }
 
 async fn purge_job(options: Options, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    if !options.repeat {
-        return purge(options, &config, &shutdown).await.map(drop);
+    match options.other {
+        Some(Other::Compact) => return compact(&config, &shutdown).await.map(drop),
+        None if !options.repeat => return purge(options, &config, &shutdown).await.map(drop),
+        None => (),
     }
     let metrics = Metrics::default();
     let runs = metrics::Purge::new(&metrics);
@@ -74,14 +94,25 @@ async fn purge_job(options: Options, config: Config, shutdown: Shutdown) -> anyh
     Ok(())
 }
 
-/// One run; its summary is the last line on standard output.
+/// One purge; its summary is the last line on standard output.
 async fn purge(
     options: Options,
     config: &Config,
     shutdown: &Shutdown,
-) -> anyhow::Result<Option<Summary>> {
+) -> anyhow::Result<Option<purge::Summary>> {
     let db = db::connect(&config.database_url, NAME, SESSION).await?;
     let summary = purge::run(&db, config.log_expiry_h, options.dry_run, shutdown).await?;
+    print(summary)
+}
+
+/// One compaction; its summary is the last line on standard output.
+async fn compact(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Option<compact::Summary>> {
+    let db = db::connect(&config.database_url, NAME, SESSION).await?;
+    let summary = compact::run(&db, config.compact_after_h, config.log_expiry_h, shutdown).await?;
+    print(summary)
+}
+
+fn print<S: Serialize>(summary: Option<S>) -> anyhow::Result<Option<S>> {
     if let Some(summary) = &summary {
         println!("{}", serde_json::to_string(summary)?);
     }
@@ -92,28 +123,45 @@ async fn purge(
 async fn repeat(
     options: Options,
     config: &Config,
-    runs: &metrics::Purge,
+    metrics: &metrics::Purge,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let interval = Duration::from_secs(config.purge_interval_s);
     while !shutdown.is_cancelled() {
-        let result = match purge(options, config, shutdown).await {
-            Ok(Some(summary)) => {
-                if !summary.dry_run {
-                    runs.rows_removed.inc_by(summary.rows_removed);
-                }
-                if summary.complete { "ok" } else { "incomplete" }
+        let purged = purge(options, config, shutdown).await.map(|summary| {
+            let summary = summary?;
+            if !summary.dry_run {
+                metrics.rows_removed.inc_by(summary.rows_removed);
             }
-            Ok(None) => break,
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "the run failed");
-                "failed"
-            }
-        };
-        runs.runs.with_label_values(&[result]).inc();
+            Some(summary.complete)
+        });
+        count(&metrics.runs, purged);
+        if !options.dry_run {
+            let compacted = compact(config, shutdown).await.map(|summary| {
+                let summary = summary?;
+                metrics.messages_packed.inc_by(summary.messages_packed);
+                Some(summary.complete)
+            });
+            count(&metrics.compactions, compacted);
+        }
         shutdown.run_until_cancelled(tokio::time::sleep(interval)).await;
     }
     Ok(())
+}
+
+/// Counts a run by its result: whether it did all that there was to do. `None` was asked to stop
+/// before it began.
+fn count(runs: &IntCounterVec, complete: anyhow::Result<Option<bool>>) {
+    let result = match complete {
+        Ok(Some(true)) => "ok",
+        Ok(Some(false)) => "incomplete",
+        Ok(None) => return,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the run failed");
+            "failed"
+        }
+    };
+    runs.with_label_values(&[result]).inc();
 }
 
 fn main() -> ExitCode {

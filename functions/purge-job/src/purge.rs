@@ -2,16 +2,18 @@
 //! along with them, so that a run which ends half-way, whatever the cause, leaves nothing to repair:
 //! the next one goes on from there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use shared::{
-    db::{self, SqlState},
+    db,
     retention::{self, LogExpiry},
     service::Shutdown,
 };
+
+use crate::snapshots;
 
 /// Rows that one statement removes at most.
 const STEP: i64 = 20_000;
@@ -22,10 +24,6 @@ const PARTITIONS_AT_ONCE: usize = 32;
 /// The catch-all of the past is emptied row by row up to this size. From here on that would take
 /// longer than everything else.
 const LARGE: i64 = 256 << 20;
-/// How often a statement is tried against the locks of others.
-const ATTEMPTS: u32 = 20;
-/// Between these attempts, so that those who had to wait get on.
-const PAUSE: Duration = Duration::from_millis(500);
 /// Far longer than an envelope can wait in Redis.
 const BATCHES_KEPT: TimeDelta = TimeDelta::days(7);
 
@@ -144,8 +142,16 @@ impl Purge<'_> {
                 rows += self.rows_of(partition).await?;
             }
             let names: Vec<_> = group.iter().map(|partition| partition.name.as_str()).collect();
+            let slices: Vec<_> = group.iter().filter_map(|part| part.slices.as_deref()).collect();
+            let renew_view = if slices.is_empty() {
+                String::new()
+            } else {
+                format!("SELECT renew_log_view('{{{}}}');", slices.join(","))
+            };
             let sql = include_str!("drop_partitions.sql")
                 .replace("{partitions}", &names.join(", "))
+                .replace("{renew_view}", &renew_view)
+                .replace("{dropped}", &[names, slices].concat().join(", "))
                 .replace("{upper_bound}", &group[group.len() - 1].upper_bound);
             if self.patiently(async || self.db.batch_execute(&sql).await).await?.is_none() {
                 self.postpone("drop partitions");
@@ -168,6 +174,7 @@ impl Purge<'_> {
                 bytes: row.get(2),
                 counted: row.get::<_, i64>(3).unsigned_abs(),
                 is_past: row.get(4),
+                slices: row.get(5),
             })
             .collect())
     }
@@ -184,13 +191,30 @@ impl Purge<'_> {
     async fn remove_rows(&mut self) -> anyhow::Result<()> {
         let horizon = self.summary.horizon;
         if self.summary.dry_run {
-            self.summary.rows_removed =
-                self.count_expired("tetcore_logs_expiring", horizon).await?;
+            let expired = include_str!("count_expired_logs.sql");
+            self.summary.rows_removed = count(&self.db.query_one(expired, &[&horizon]).await?, 0)?;
             return Ok(());
         }
         let partitions = include_str!("partly_expired_partitions.sql");
         for partition in self.db.query(partitions, &[&horizon]).await? {
-            self.remove_rows_of(partition.get(0)).await?;
+            let (name, slices): (&str, Option<&str>) = (partition.get(0), partition.get(1));
+            if let Some(slices) = slices {
+                self.unpack(name, slices).await.context("unpacking slices")?;
+            }
+            self.remove_rows_of(name).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes rows of slices again, of which some have expired.
+    async fn unpack(&mut self, partition: &str, slices: &str) -> anyhow::Result<()> {
+        let named = |sql: &str| sql.replace("{partition}", partition).replace("{slices}", slices);
+        self.db.execute(&named(include_str!("unpack.sql")), &[]).await?;
+        let sql = named(include_str!("drop_slices.sql"));
+        let is_done = snapshots::older_ones_end(self.db, self.shutdown).await?
+            && self.patiently(async || self.db.batch_execute(&sql).await).await?.is_some();
+        if !is_done {
+            self.postpone("drop slices");
         }
         Ok(())
     }
@@ -289,25 +313,12 @@ impl Purge<'_> {
         Ok(())
     }
 
-    /// Tries `statement` until the locks that it needs are free; `None` if they never were.
+    /// See [`db::patiently`].
     async fn patiently<T>(
         &self,
         statement: impl AsyncFn() -> Result<T, db::Error>,
     ) -> Result<Option<T>, db::Error> {
-        for _ in 0..ATTEMPTS {
-            match statement().await {
-                Err(error) if is_locked(&error) => {
-                    // Ends the transaction if the statement began one; else it is only a warning.
-                    self.db.batch_execute("ROLLBACK").await?;
-                    if self.shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await.is_none()
-                    {
-                        break;
-                    }
-                }
-                result => return result.map(Some),
-            }
-        }
-        Ok(None)
+        db::patiently(self.db, self.shutdown, statement).await
     }
 
     fn postpone(&mut self, what: &str) {
@@ -326,6 +337,8 @@ struct Partition {
     bytes: i64,
     counted: u64,
     is_past: bool,
+    /// The partition with its slices.
+    slices: Option<String>,
 }
 
 /// How many of them are not the catch-all of the past, which is always there.
@@ -335,8 +348,4 @@ fn bounded(partitions: &[Partition]) -> usize {
 
 fn count(row: &db::Row, column: usize) -> anyhow::Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column))?)
-}
-
-fn is_locked(error: &db::Error) -> bool {
-    matches!(error.code(), Some(&(SqlState::LOCK_NOT_AVAILABLE | SqlState::T_R_DEADLOCK_DETECTED)))
 }

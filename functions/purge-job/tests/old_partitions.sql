@@ -12,7 +12,7 @@ BEGIN
     END LOOP;
     EXECUTE format('CREATE TABLE tetcore_logs_expiring_past PARTITION OF tetcore_logs_expiring FOR VALUES FROM (MINVALUE) TO (%L)',
                    first - interval '40 hours');
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, audit, logs)
     SELECT first - age * interval '1 hour' + row * interval '36 s', age, false, '{}'
     FROM generate_series(1, 41) AS age, generate_series(0, 99) AS row;
 END

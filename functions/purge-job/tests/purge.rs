@@ -14,10 +14,12 @@ use shared::{
     testing::{Database, Function, Pipeline, Redis, command, eventually, masked},
 };
 
-/// Runs purge-job on `database` to its end: the summary that it printed.
+/// Runs purge-job on `database` to its end: the summary that it printed. A compaction packs what is
+/// older than an hour.
 fn purge(database: &Database, log_expiry_h: &str, arguments: &[&str]) -> Value {
     let url = database.url("tetcore");
-    let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h)];
+    let settings =
+        [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h), ("COMPACT_AFTER_H", "1")];
     let output = Function::output("purge-job", &settings, arguments);
     serde_json::from_str(output.lines().last().unwrap()).unwrap()
 }
@@ -129,7 +131,7 @@ async fn partitions_of_the_past_are_dropped_without_a_gap() {
 
     // What comes late still has a place, and goes with the next run.
     let flush = database.connect("tetcore_flush").await;
-    let late = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+    let late = "INSERT INTO log_rows (created_at, peer_connection_id, audit, logs)
                 SELECT now() - age * interval '1 hour', 1, false, '{}' FROM generate_series(11, 45) AS age";
     flush.execute(late, &[]).await.unwrap();
     let again = purge(&database, "10", &[]);
@@ -158,7 +160,7 @@ async fn a_reader_is_waited_for_and_writers_go_on_meanwhile() {
             let writer = database.connect("tetcore_flush").await;
             writer.batch_execute("SET lock_timeout = '2s'").await.unwrap();
             for _ in 0..20 {
-                let row = "INSERT INTO tetcore_logs (created_at, peer_connection_id, audit, logs)
+                let row = "INSERT INTO log_rows (created_at, peer_connection_id, audit, logs)
                            VALUES (now(), 1, false, '{}')";
                 writer.execute(row, &[]).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -225,6 +227,7 @@ async fn a_loop_runs_again_reports_and_stops_when_asked() {
     })
     .await;
     assert_eq!(function.metric("purge_removed_messages_total").await, 3);
+    assert!(function.metric("compact_runs_total").await >= 2);
     assert_eq!(function.get("/readyz").await.status, 200);
     assert!(function.stop().await.success());
     assert_purged(&database, &owner).await;
@@ -394,8 +397,10 @@ async fn what_is_derived_is_right_at_any_moment() {
     while !(sending.is_finished()
         && pipeline.flush.metric("database_stored_messages").await == i64::from(messages))
     {
-        tokio::task::block_in_place(|| purge(&pipeline.database, "10", &[]));
-        pipeline.database.assert_derived().await;
+        for job in [&[][..], &["compact"]] {
+            tokio::task::block_in_place(|| purge(&pipeline.database, "10", job));
+            pipeline.database.assert_derived().await;
+        }
         moments += 1;
     }
     sending.await.unwrap();

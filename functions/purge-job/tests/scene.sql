@@ -21,7 +21,7 @@ INSERT INTO nodes (id, peer_id, peer_connection_id, connected_at, last_seen)
 SELECT node_id(peer_id), peer_id, latest, now(), now()
 FROM (VALUES ('A', 2), ('B', 5), ('C', 6), ('D', 7), ('E', 8), ('F', 12)) AS scene (peer_id, latest);
 
-INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
 SELECT created_at, connection, node_id(peer_id), audit, msg, '{}'
 FROM (VALUES
     (now() - interval '2 hours', 1, 'A', false, 'gone: 2 hours old'),

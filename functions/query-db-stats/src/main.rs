@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
     db::Row,
-    http,
+    http::{self, Time},
     query::{self, Plans, Query},
     service,
 };
@@ -29,8 +29,20 @@ struct Relation {
     /// The same, as a number.
     bytes: i64,
     kind: String,
-    /// About how many rows a table has, as last counted by PostgreSQL; null for an index.
+    /// About how many rows a table has, as last counted by PostgreSQL; null for an index. So it is
+    /// with all that follows.
     rows: Option<i64>,
+    /// Bytes of all its indexes, which are no part of its own.
+    index_bytes: Option<i64>,
+    /// How many of its bytes are of packed rows.
+    compressed_bytes: Option<i64>,
+    /// The oldest `created_at`, as last sampled by PostgreSQL; null for a table without one, or one
+    /// that was too small to be sampled. So it is with all that follows.
+    oldest: Option<Time>,
+    /// The newest `created_at`.
+    newest: Option<Time>,
+    /// By how many bytes, indexes included, it grew in a day, judged by its newest rows.
+    growth_per_day: Option<i64>,
 }
 
 impl From<&Row> for Relation {
@@ -41,6 +53,11 @@ impl From<&Row> for Relation {
             bytes: row.get("bytes"),
             kind: row.get("kind"),
             rows: row.get("rows"),
+            index_bytes: row.get("index_bytes"),
+            compressed_bytes: row.get("compressed_bytes"),
+            oldest: row.get::<_, Option<_>>("oldest").map(Time),
+            newest: row.get::<_, Option<_>>("newest").map(Time),
+            growth_per_day: row.get("growth_per_day"),
         }
     }
 }

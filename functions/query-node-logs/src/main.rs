@@ -1,10 +1,10 @@
 //! `GET /nodes/logs`: what one node sent, newest first.
 
 mod places;
+mod search;
 mod spans;
 
 use std::{
-    cmp::Reverse,
     collections::{HashMap, HashSet},
     process::ExitCode,
     sync::Arc,
@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use shared::{
-    db::{Row, ToSql},
+    db::Row,
     http::{self, Cursor, Number, Page, Time},
     query::{self, Plans, Query},
     row::node_id,
@@ -23,7 +23,7 @@ use shared::{
 };
 use tokio::sync::OnceCell;
 
-use crate::{places::Places, spans::pieces};
+use crate::{places::Places, search::Search};
 
 /// What one node sent, newest first.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -82,7 +82,7 @@ fn logs(query: Query, params: Params) -> Page<Entry, Cursor> {
     })
 }
 
-/// Looks where messages are until it has `rows` of them.
+/// The newest `rows` messages that come `after` a place.
 async fn page(
     query: Query,
     params: Params,
@@ -92,33 +92,12 @@ async fn page(
 ) -> http::Result<Vec<Entry>> {
     let places = places.get_or_try_init(|| Places::find(&query, &params)).await?;
     let Params { peer_id, target, start_time, end_time, .. } = params;
-    let node = node_id(&peer_id);
+    let search = Search { query: &query, node: node_id(&peer_id), places, target, after };
     let since = start_time.map_or(DateTime::<Utc>::MIN_UTC, |time| time.0);
     let end = end_time.map_or_else(Utc::now, |time| time.0);
     let until = after.map_or(end, |after| after.time.min(end)) + TimeDelta::microseconds(1);
-    let (time, id) = after.map(|after| (after.time, after.id)).unzip();
+    let found = search.newest(since, until, rows).await?;
 
-    let mut found = Vec::new();
-    let wanted = usize::try_from(rows).unwrap_or(usize::MAX);
-    for piece in pieces(places.spans.clone(), since, until, rows) {
-        let [from, to] = [piece.since, piece.until].map(|time| Some(time).filter(is_storable));
-        let missing = i64::try_from(wanted - found.len()).unwrap_or(rows);
-        let mut more = Vec::new();
-        for msg in &places.types {
-            let sql = sql(msg.is_some(), target.is_some(), after.is_some());
-            let parameters: [&(dyn ToSql + Sync); 8] =
-                [&node, msg, &target, &from, &to, &time, &id, &missing];
-            more.extend(query.rows(&sql, &parameters).await?);
-        }
-        if places.types.len() > 1 {
-            more.sort_by_key(|row| Reverse(place(row)));
-        }
-        found.extend(more);
-        found.truncate(wanted);
-        if found.len() == wanted {
-            break;
-        }
-    }
     // A node has few connections on a page: to join them to each row takes longer.
     let connections: HashSet<i64> = found.iter().map(|row| row.get("peer_connection_id")).collect();
     let connections = Vec::from_iter(connections);
@@ -126,33 +105,6 @@ async fn page(
     let addresses = addresses.iter().map(|row| (row.get("id"), row.get("ip_addr"))).collect();
     let entries = found.iter().map(|row| Entry::read(row, &peer_id, &addresses));
     Ok(entries.collect::<anyhow::Result<_>>()?)
-}
-
-/// `logs.sql` with the filters that are given.
-fn sql(msg: bool, target: bool, after: bool) -> String {
-    // The beginning of msg is in the index, where other types are passed over without a look at
-    // their rows.
-    let msg = if msg { "left(msg, 64) = left($2, 64) AND msg = $2" } else { "$2::text IS NULL" };
-    let target = if target { "logs ->> 'target' = $3" } else { "$3::text IS NULL" };
-    let after = if after {
-        "(created_at, id) < ($6, $7)"
-    } else {
-        "$6::timestamptz IS NULL AND $7::bigint IS NULL"
-    };
-    include_str!("logs.sql")
-        .replace("{msg}", msg)
-        .replace("{target}", target)
-        .replace("{after}", after)
-}
-
-/// Where a row stands among the others.
-fn place(row: &Row) -> (DateTime<Utc>, i64) {
-    (row.get("created_at"), row.get("id"))
-}
-
-/// Whether PostgreSQL has such a time.
-fn is_storable(time: &DateTime<Utc>) -> bool {
-    *time > DateTime::<Utc>::MIN_UTC && *time < DateTime::<Utc>::MAX_UTC
 }
 
 fn main() -> ExitCode {

@@ -13,6 +13,8 @@ const KEPT_OF_TYPE: usize = 256;
 pub struct Places {
     /// Their types; `None` stands for all.
     pub types: Vec<Option<String>>,
+    /// As much of the types as is kept beside messages; `None` stands for all.
+    pub kept_types: Option<Vec<String>>,
     /// The spans of time in which the node has messages of these types.
     pub spans: Vec<Span>,
 }
@@ -25,13 +27,13 @@ impl Places {
             (None, Some(target)) => types_with(query, target).await?,
             (None, None) => vec![None],
         };
-        let counted: Option<Vec<String>> = types
+        let kept_types: Option<Vec<String>> = types
             .iter()
             .map(|msg| Some(msg.as_ref()?.chars().take(KEPT_OF_TYPE).collect()))
             .collect();
         let node = node_id(&params.peer_id);
-        let spans = query.rows(include_str!("spans.sql"), &[&node, &counted]).await?;
-        Ok(Self { types, spans: spans.iter().map(Span::from).collect() })
+        let spans = query.rows(include_str!("spans.sql"), &[&node, &kept_types]).await?;
+        Ok(Self { types, kept_types, spans: spans.iter().map(Span::from).collect() })
     }
 }
 

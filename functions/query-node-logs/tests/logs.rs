@@ -12,7 +12,7 @@ const ROWS: &str = r#"
         SELECT hashtext($1) * 2::bigint + number, '192.0.2.' || number, $1, '2026-01-01Z', number = 1, node_id($1), '2026-01-01Z'
         FROM generate_series(1, 2) AS number
     )
-    INSERT INTO tetcore_logs (id, created_at, peer_connection_id, node_id, audit, msg, logs)
+    INSERT INTO log_rows (id, created_at, peer_connection_id, node_id, audit, msg, logs)
     SELECT number, timestamptz '2026-01-01Z' + interval '1 second' * (number / 2),
            hashtext($1) * 2::bigint + 1 + number % 2, node_id($1), number % 2 = 0, msg,
            jsonb_build_object('msg', msg, 'number', number)
@@ -35,7 +35,7 @@ async fn with_rows(peer: &str, rows: i32) -> Database {
 /// Changes rows as `SET …` says, and counts them where they are then.
 async fn move_rows(database: &Database, change: &str) {
     let sql = format!(
-        "WITH moved AS (UPDATE tetcore_logs SET {change} RETURNING *)
+        "WITH moved AS (UPDATE log_rows SET {change} RETURNING *)
          SELECT note_log_rows(1, array_agg(node_id), array_agg(audit), array_agg(created_at), array_agg(msg)) FROM moved"
     );
     database.owner().await.execute(&sql, &[]).await.unwrap();
@@ -62,7 +62,7 @@ async fn an_entry_is_as_it_was_in_0_1_4() {
     // Another node's rows, and those of nobody yet.
     owner.execute(ROWS, &[&"other", &10]).await.unwrap();
     database.note_rows().await;
-    owner.execute("UPDATE tetcore_logs SET node_id = NULL WHERE id > 5", &[]).await.unwrap();
+    owner.execute("UPDATE log_rows SET node_id = NULL WHERE id > 5", &[]).await.unwrap();
     let function = start(&database, &[]);
     let answer = function.get("/nodes/logs?peer_id=12D3%26Koo").await;
     assert_eq!(answer.headers["content-type"], "application/json");
@@ -86,9 +86,8 @@ async fn an_entry_is_as_it_was_in_0_1_4() {
 async fn numbers_come_back_as_they_were_sent() {
     let database = with_rows("peer", 1).await;
     let huge = r#"{"n": 12345678901234567890123456789.5, "tiny": 0.10, "number": 1}"#;
-    let sql = format!(
-        "UPDATE tetcore_logs SET logs = '{huge}', created_at = '2026-01-01T00:00:00.000001Z'"
-    );
+    let sql =
+        format!("UPDATE log_rows SET logs = '{huge}', created_at = '2026-01-01T00:00:00.000001Z'");
     database.owner().await.execute(&sql, &[]).await.unwrap();
     let text = start(&database, &[]).get("/nodes/logs?peer_id=peer").await.text();
     assert!(text.contains(huge) && text.contains("\"2026-01-01T00:00:00.000001\""), "{text}");
@@ -145,7 +144,7 @@ async fn every_row_is_on_one_page() {
     let database = with_rows("peer", 1000).await;
     // More rows of one moment than a page holds.
     let sql =
-        "UPDATE tetcore_logs SET created_at = '2026-01-01T00:02:00Z' WHERE id BETWEEN 200 AND 240";
+        "UPDATE log_rows SET created_at = '2026-01-01T00:02:00Z' WHERE id BETWEEN 200 AND 240";
     database.owner().await.execute(sql, &[]).await.unwrap();
     let function = start(&database, &[]);
     let newest_first: Vec<i64> = (1..=1000).rev().collect();
@@ -187,7 +186,7 @@ const WIDE: &str = r#"
         INSERT INTO peer_connections (id, ip_addr, peer_id, created_at, audit, node_id, last_seen)
         VALUES (1, '::1', 'peer', now(), false, node_id('peer'), now())
     )
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
     SELECT moment + number * interval '1 second', 1, node_id('peer'), number % 2 = 0,
            CASE WHEN number > 590 THEN 'late' WHEN number % 60 = 0 THEN 'rare' ELSE 'frequent' END,
            jsonb_build_object('number', number)
@@ -324,5 +323,55 @@ async fn a_database_that_was_away_is_used_again() {
         .await;
         assert_eq!(numbers(&function.get(path).await), [3, 2, 1], "round {round}");
         postgres.crash();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packed_messages_answer_as_those_that_are_not() {
+    let [fresh, packed] = [Database::new(), Database::new()];
+    for database in [&fresh, &packed] {
+        let owner = database.owner().await;
+        let past = "SELECT make_past_partitions(audit, '2026-01-01Z', '280320 hours') FROM unnest('{f,t}'::boolean[]) AS audit";
+        owner.batch_execute(past).await.unwrap();
+        for (peer, rows) in [("peer", 1200), ("other", 100)] {
+            owner.execute(ROWS, &[&peer, &rows]).await.unwrap();
+        }
+        database.note_rows().await;
+    }
+    let url = packed.url("tetcore");
+    let settings = [("DATABASE_URL", url.as_str()), ("COMPACT_AFTER_H", "1")];
+    Function::run("purge-job", &settings, &["compact"]);
+    let owner = packed.owner().await;
+    let slices = "SELECT count(*), sum(quantity) FROM log_slices";
+    let slices = owner.query_one(slices, &[]).await.unwrap();
+    assert_eq!((slices.get::<_, i64>(0), slices.get::<_, i64>(1)), (8, 1300));
+    // Some come late.
+    for database in [&fresh, &packed] {
+        let late = "INSERT INTO log_rows
+                    SELECT id + 10000, created_at, peer_connection_id, node_id, audit, msg, logs FROM tetcore_logs WHERE id % 100 = 0";
+        database.owner().await.execute(late, &[]).await.unwrap();
+    }
+    let [fresh, packed] = [start(&fresh, &[]), start(&packed, &[])];
+    for query in [
+        "",
+        "limit=10000",
+        "limit=7&msg=block.import",
+        "limit=300&msg=block",
+        "limit=10&target=sync",
+        "limit=100&target=peer-set&msg=system.interval",
+        "limit=3&start_time=2026-01-01T00:09:50",
+        "limit=33&end_time=2026-01-01T00:02:01",
+        "limit=5&start_time=2026-01-01T00:01:10&end_time=2026-01-01T00:03:12",
+        "start_time=2026-01-01T00:01:10&end_time=2026-01-01T00:03:12&target=sync&msg=system.interval",
+        "format=csv",
+    ] {
+        let path = format!("/nodes/logs?peer_id=peer&{query}");
+        if query == "format=csv" {
+            assert_eq!(fresh.get(&path).await.body, packed.get(&path).await.body);
+            continue;
+        }
+        let [fresh, packed] = [fresh.pages(&path).await, packed.pages(&path).await];
+        assert!(!fresh.is_empty(), "{query}");
+        assert_eq!(fresh, packed, "{query}");
     }
 }

@@ -140,7 +140,7 @@ async fn nothing_is_dropped_while_the_queue_makes_progress() {
     let owner = pipeline.database.owner().await;
     while !senders.iter().all(JoinHandle::is_finished) {
         let stall =
-            "BEGIN; LOCK TABLE tetcore_logs; SELECT pg_sleep(0.7); COMMIT; SELECT pg_sleep(0.3)";
+            "BEGIN; LOCK TABLE log_rows; SELECT pg_sleep(0.7); COMMIT; SELECT pg_sleep(0.3)";
         owner.batch_execute(stall).await.unwrap();
     }
     assert_eq!(pipeline.settle(40_000).await, 40_000);

@@ -4,10 +4,17 @@ WITH place AS (
            CASE upper_bound WHEN 'infinity' THEN upper_bound ELSE lower_bound END AS partition_start
     FROM log_partitions()
 ), scanned AS (
-    SELECT node_id, log.audit, partition_start, left(msg, 256) AS msg, count(*) AS quantity
-    FROM tetcore_logs AS log
-    JOIN place ON place.partition = log.tableoid
-    WHERE node_id IS NOT NULL
+    SELECT node_id, audit, partition_start, left(msg, 256) AS msg, count(*) AS quantity
+    FROM (
+        SELECT node_id, log.audit, partition_start, msg
+        FROM log_rows AS log
+        JOIN place ON place.partition = log.tableoid
+        WHERE node_id IS NOT NULL
+        UNION ALL
+        SELECT node_id, slice.audit, partition_start, unnest(msgs)
+        FROM log_slices AS slice
+        JOIN place ON place.audit = slice.audit AND since >= lower_bound AND until < upper_bound
+    ) AS messages
     GROUP BY 1, 2, 3, 4
 ), counted AS (
     SELECT node_id, audit, partition_start, msg, sum(quantity) AS quantity

@@ -1,6 +1,6 @@
 -- Stores the messages that came. Their ids are the sequence's, in the old order.
 WITH inserted AS (
-    INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+    INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
     SELECT created_at, peer_connection_id, node_id, audit, msg, logs
     FROM messages
     WHERE skipped IS NULL

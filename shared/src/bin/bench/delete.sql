@@ -1,4 +1,4 @@
 -- What a purge without partitions would do, undone, so that the purge finds the same rows.
 BEGIN;
-DELETE FROM tetcore_logs WHERE NOT audit AND created_at < now() - interval '24 hours';
+DELETE FROM log_rows WHERE NOT audit AND created_at < now() - interval '24 hours';
 ROLLBACK;

@@ -4,7 +4,7 @@ WITH original AS MATERIALIZED (
     SELECT *, row_number() OVER () - 1 AS number, count(*) OVER () AS all_numbers
     FROM (SELECT * FROM tetcore_logs ORDER BY id LIMIT 100000) AS first
 )
-INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
 SELECT spread.created_at, peer_connection_id, node_id, audit, msg, logs
 FROM generate_series(0, ($1::bigint - 1) / (SELECT max(all_numbers) FROM original)) AS copy
 CROSS JOIN original

@@ -20,6 +20,7 @@ mod reference;
 mod report;
 mod sender;
 mod stack;
+mod storage;
 mod table;
 mod visibility;
 
@@ -78,6 +79,9 @@ enum Mode {
     ColdStart,
     /// Half of 20 M rows expire while 10,000 messages come each second
     Purge,
+    /// The room of 1 M messages, fresh and packed, beside that in tables as 0.1.4 had them, and what it takes to read
+    /// packed ones
+    Storage,
     /// Everything, one after the other
     All,
 }
@@ -128,6 +132,7 @@ impl Mode {
             Self::ColdStart => cold_start::run().await,
             Self::Purge => purge::run(scale).await,
             Self::Feed => feed::run(scale).await,
+            Self::Storage => storage::run(scale).await,
             Self::Query => unreachable!("its runs share their databases"),
             Self::All => unreachable!("it is each of the others"),
         }

@@ -41,12 +41,12 @@ pub(crate) async fn copy(stack: &Stack) -> Result<Reference> {
         // What would be written to disk later would compete with what is measured.
         File::open(file)?.sync_all()?;
     }
-    let empty = stack.owner.batch_execute("TRUNCATE tetcore_logs");
+    let empty = stack.owner.batch_execute("TRUNCATE log_rows");
     patiently("the table is emptied", async { Ok(empty.await?) }).await?;
     stack.checkpoint().await?;
 
     let (cpu, wal, start) = (stack.postgres.cpu_seconds(), stack.wal().await?, Instant::now());
-    let table = format!("tetcore_logs ({LOG_COLUMNS})");
+    let table = format!("log_rows ({LOG_COLUMNS})");
     let [first, second] = halves.map(|file| Psql::start(&url, &table, "FROM", &file));
     let (first, second) = (first?, second?);
     first.finish().await?;

@@ -1,6 +1,6 @@
 -- What every second node sent, in the order of time: so many messages each, evenly spread, and one rare message before all others.
 -- $1: the time of the last one, $2: microseconds between two, $3: how many, $4: connections of each node, $5: 0 or 1 for which nodes.
-INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
 SELECT at, connection * 10000 + node.number, node.id, false, msg,
        CASE msg
            WHEN 'system.network_state' THEN fields || jsonb_build_object('ts', at, 'state', (

@@ -1,5 +1,5 @@
 -- A network state of each node, just after $1.
-INSERT INTO tetcore_logs (created_at, peer_connection_id, node_id, audit, msg, logs)
+INSERT INTO log_rows (created_at, peer_connection_id, node_id, audit, msg, logs)
 SELECT at, peer_connection_id, node.id, false, msg, fields || jsonb_build_object('ts', at, 'state', state)
 FROM material.peer
 JOIN nodes AS node ON node.peer_id = peer.peer_id
