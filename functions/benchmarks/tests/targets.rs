@@ -93,6 +93,29 @@ async fn a_benchmark_without_times_has_those_of_its_events() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_of_packed_messages_are_found() {
+    let database = with_targets(100).await;
+    let owner = database.owner().await;
+    let function = start(&database, &[]);
+    let answers = async || {
+        let mut answers = Vec::new();
+        for benchmark in [1, 2] {
+            answers.push(function.get(&format!("/benchmarks/{benchmark}/targets")).await.rows());
+        }
+        answers
+    };
+    let fresh = answers().await;
+    assert!(!fresh[0].is_empty());
+    let known = "SELECT make_past_partitions(audit, '2026-01-01Z', '280320 hours') FROM unnest('{f,t}'::boolean[]) AS audit;
+                 UPDATE log_rows SET node_id = 1";
+    owner.batch_execute(known).await.unwrap();
+    Function::run("purge-job", &[("DATABASE_URL", &database.url("tetcore"))], &["compact"]);
+    let left = owner.query_one("SELECT count(*) FROM log_rows", &[]).await.unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0);
+    assert_eq!(answers().await, fresh);
+}
+
 #[tokio::test]
 async fn every_target_is_on_one_page() {
     let database = with_targets(100).await;

@@ -20,6 +20,8 @@ const NAME: &str = env!("CARGO_PKG_NAME");
 /// With hundreds of partitions the server thinks every plan worth compiling, which takes longer
 /// than running it.
 const SESSION: &str = "-c jit=off";
+/// Messages are sorted by their nodes.
+const PACKING_SESSION: &str = "-c jit=off -c work_mem=64MB";
 
 /// Makes the partitions of the coming days, removes what has expired, and prints a JSON summary.
 #[derive(Debug, Clone, Copy, Parser)]
@@ -107,7 +109,7 @@ async fn purge(
 
 /// One compaction; its summary is the last line on standard output.
 async fn compact(config: &Config, shutdown: &Shutdown) -> anyhow::Result<Option<compact::Summary>> {
-    let db = db::connect(&config.database_url, NAME, SESSION).await?;
+    let db = db::connect(&config.database_url, NAME, PACKING_SESSION).await?;
     let summary = compact::run(&db, config.compact_after_h, config.log_expiry_h, shutdown).await?;
     print(summary)
 }

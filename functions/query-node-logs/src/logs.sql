@@ -25,6 +25,8 @@ FROM (
             WHERE node_id = $1
               AND until >= coalesce($4, '-infinity')
               AND since < coalesce($5, 'infinity')
+              -- No partition is wider, and so no slice: the others need not be looked at.
+              AND since >= coalesce($4, '-infinity') - interval '30 days'
               AND ($2 IS NULL OR types @> ARRAY[left($2, 256)])
               AND ($3 IS NULL OR targets @> ARRAY[left($3, 256)])
         ) AS slice

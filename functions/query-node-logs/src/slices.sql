@@ -7,5 +7,7 @@ FROM log_slices
 WHERE node_id = $1
   AND until >= coalesce($2::timestamptz, '-infinity')
   AND since < coalesce($3::timestamptz, 'infinity')
+  -- No partition is wider, and so no slice: the others need not be looked at.
+  AND since >= coalesce($2, '-infinity') - interval '30 days'
   AND ($4::text[] IS NULL OR types && $4)
   AND ($5::text IS NULL OR targets @> ARRAY[left($5, 256)])
