@@ -27,10 +27,10 @@ while read -r pattern; do
     done
     [[ -z $printed ]] || kinds+=("$kind")
   done
-  ((${#kinds[@]} == 1)) || fail "an alarm reads '$pattern', which fits the summaries of ${kinds[*]:-no run} of purge-job, not of one kind"
+  ((${#kinds[@]} == 1)) || fail "an alarm reads '$pattern', which must fit one kind of purge-job's summaries, and fits ${kinds[*]:-none}"
   kinds_read+=("${kinds[0]}")
 done < <(sed --quiet --regexp-extended 's/^ *pattern += "(.*)"$/\1/p' terraform/alarms_purge.tf)
-[[ ${kinds_read[*]} == "purge purge compact" ]] || fail "the alarms read the summaries of ${kinds_read[*]:-no run} of purge-job"
+[[ ${kinds_read[*]} == "purge purge compact" ]] || fail "of purge-job's summaries the alarms read only ${kinds_read[*]:-none}"
 
 listed_inputs() { sed --quiet '/<!-- written by scripts.terraform-inputs -->/,/^$/p' terraform/README.md | grep '^|'; }
 diff <(listed_inputs) <(scripts/terraform-inputs) >&2 ||
