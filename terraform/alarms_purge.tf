@@ -1,5 +1,5 @@
 # Purge and compaction end after each run, so their figures are read from the summary that each writes as its last line. They
-# share a log: a pattern names what only one of them prints.
+# share a log: a pattern names what only one of them has.
 
 resource "aws_cloudwatch_log_metric_filter" "partitions_ahead" {
   name           = "${var.name}-partitions-ahead"
@@ -32,7 +32,7 @@ resource "aws_cloudwatch_metric_alarm" "partitions_ahead" {
 resource "aws_cloudwatch_log_metric_filter" "purge_completed" {
   name           = "${var.name}-purge-completed"
   log_group_name = module.function["purge-job"].log_group
-  pattern        = "{ ($.complete IS TRUE) && ($.rows_removed = *) }"
+  pattern        = "{ ($.complete IS TRUE) && ($.dry_run IS FALSE) }"
 
   metric_transformation {
     namespace = var.name
