@@ -1,5 +1,5 @@
-# What somebody must look at. Metrics of the functions come through the collector beside them, figures of the purge out of
-# its logs, all others from AWS itself.
+# What somebody must look at. Metrics of the functions come through the collector beside them, figures of purge-job out
+# of its logs, all others from AWS itself.
 
 locals {
   alarms = {

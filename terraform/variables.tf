@@ -71,6 +71,10 @@ variable "functions" {
     cpu         = optional(number)
     memory      = optional(number)
     environment = optional(map(string))
+    jobs = optional(map(object({
+      command  = optional(list(string))
+      schedule = optional(string)
+    })))
     scaling = optional(object({
       min    = optional(number)
       max    = optional(number)
@@ -178,13 +182,14 @@ variable "alarm_topic_arns" {
 }
 
 variable "alarm_thresholds" {
-  description = "Where alarms begin: seconds of backlog, rejected messages and server errors in 5 minutes, days of partitions ahead, minutes without a purge."
+  description = "Where alarms begin: seconds of backlog, rejected messages and server errors in 5 minutes, days of partitions ahead, minutes without a purge, hours without a compaction."
   type = object({
-    backlog_s             = optional(number, 60)
-    rejected_messages     = optional(number, 1000)
-    server_errors         = optional(number, 10)
-    partition_days_ahead  = optional(number, 3)
-    minutes_without_purge = optional(number, 60)
+    backlog_s                = optional(number, 60)
+    rejected_messages        = optional(number, 1000)
+    server_errors            = optional(number, 10)
+    partition_days_ahead     = optional(number, 3)
+    minutes_without_purge    = optional(number, 60)
+    hours_without_compaction = optional(number, 24)
   })
   default  = {}
   nullable = false

@@ -156,6 +156,6 @@ firing=$(get "$prometheus/api/v1/alerts" | jq --raw-output '.data.alerts[] | sel
 [[ -z $firing ]] || fail "an alert fires though all is well: $firing"
 # A rule on a metric that nobody has would be silent for ever.
 known=$(get "$prometheus/api/v1/label/__name__/values" | jq --raw-output '.data[]')
-for metric in $(grep --only-matching --extended-regexp '\b(database|feed|flush|http|ingest|purge|queue)_[a-z_]+' alerts.yml | sort --unique); do
+for metric in $(grep --only-matching --extended-regexp '\b(compact|database|feed|flush|http|ingest|purge|queue)_[a-z_]+' alerts.yml | sort --unique); do
   grep --quiet --line-regexp "$metric" <<<"$known" || fail "an alert is about $metric, which no function has"
 done

@@ -16,10 +16,21 @@ for metric in $(sed --quiet --regexp-extended 's/^ *(metric|metric_name) += "([a
   jq --exit-status --arg metric "$metric" 'any(.[].metrics[]?; . == $metric)' terraform/functions.json >/dev/null ||
     fail "an alarm reads $metric, which no entry of terraform/functions.json publishes"
 done
-for figure in partitions_ahead_days complete; do
-  grep --quiet "pub(crate) $figure:" functions/purge-job/src/purge.rs || fail "an alarm reads $figure, which purge-job does not print"
-  grep --quiet "{ \$\.$figure " terraform/alarms_purge.tf || fail "no alarm reads $figure of purge-job's summary"
-done
+# The log of purge-job holds the summaries of purges and of compactions: each pattern fits one kind of them.
+kinds_read=()
+while read -r pattern; do
+  kinds=()
+  for kind in purge compact; do
+    printed=yes
+    for figure in $(grep --only-matching --perl-regexp '\$\.\K\w+' <<<"$pattern"); do
+      grep --quiet "pub(crate) $figure:" "functions/purge-job/src/$kind.rs" || printed=
+    done
+    [[ -z $printed ]] || kinds+=("$kind")
+  done
+  ((${#kinds[@]} == 1)) || fail "an alarm reads '$pattern', which must fit one kind of purge-job's summaries, and fits ${kinds[*]:-none}"
+  kinds_read+=("${kinds[0]}")
+done < <(sed --quiet --regexp-extended 's/^ *pattern += "(.*)"$/\1/p' terraform/alarms_purge.tf)
+[[ ${kinds_read[*]} == "purge purge compact" ]] || fail "of purge-job's summaries the alarms read only ${kinds_read[*]:-none}"
 
 listed_inputs() { sed --quiet '/<!-- written by scripts.terraform-inputs -->/,/^$/p' terraform/README.md | grep '^|'; }
 diff <(listed_inputs) <(scripts/terraform-inputs) >&2 ||

@@ -56,6 +56,31 @@ run "a_function_of_ones_own" {
   }
 }
 
+run "a_job_is_completed" {
+  command = plan
+  module {
+    source = "./modules/catalogue"
+  }
+  variables {
+    overrides = {
+      purge-job      = { jobs = { compact = { schedule = "rate(1 day)" }, rehearse = { command = ["--dry-run"], schedule = "rate(7 days)" } } }
+      gather-colours = { runtime = "schedule", schedule = "rate(1 hour)", jobs = { mix = { command = ["mix"], schedule = "cron(0 3 * * ? *)" } } }
+    }
+  }
+
+  assert {
+    condition = jsonencode([for name in ["purge-job", "gather-colours", "query-nodes"] : output.functions[name].jobs]) == jsonencode([
+      {
+        compact  = { command = ["compact"], schedule = "rate(1 day)" }
+        rehearse = { command = ["--dry-run"], schedule = "rate(7 days)" }
+      },
+      { mix = { command = ["mix"], schedule = "cron(0 3 * * ? *)" } },
+      {},
+    ])
+    error_message = "A job must keep what is not changed, and new ones be added."
+  }
+}
+
 run "an_unknown_runtime" {
   command = plan
   module {
@@ -129,6 +154,28 @@ run "a_schedule_that_is_none" {
   }
   variables {
     overrides = { purge-job = { schedule = "hourly" } }
+  }
+  expect_failures = [output.functions]
+}
+
+run "a_job_without_a_schedule" {
+  command = plan
+  module {
+    source = "./modules/catalogue"
+  }
+  variables {
+    overrides = { purge-job = { jobs = { rehearse = { command = ["--dry-run"] } } } }
+  }
+  expect_failures = [output.functions]
+}
+
+run "a_job_that_functions_json_does_not_have" {
+  command = plan
+  module {
+    source = "./modules/catalogue"
+  }
+  variables {
+    overrides = { purge-job = { jobs = { compcat = { schedule = "rate(1 day)" } } } }
   }
   expect_failures = [output.functions]
 }

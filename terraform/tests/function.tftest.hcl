@@ -168,6 +168,7 @@ run "a_schedule" {
       routes      = []
       upgrades    = []
       schedule    = "rate(10 minutes)"
+      jobs        = { compact = { command = ["compact"], schedule = "rate(1 hour)" } }
       metrics     = []
       cpu         = 256
       memory      = 512
@@ -177,8 +178,19 @@ run "a_schedule" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.function[0].schedule_expression == "rate(10 minutes)" && length(aws_ecs_service.function) == 0
-    error_message = "A schedule was expected, and no service."
+    condition = jsonencode({
+      for name, schedule in aws_scheduler_schedule.function : name => [
+        schedule.schedule_expression, try(jsondecode(schedule.target[0].input), "as it is")
+      ]
+      }) == jsonencode({
+      tetcore-purge-job         = ["rate(10 minutes)", "as it is"]
+      tetcore-purge-job-compact = ["rate(1 hour)", { containerOverrides = [{ name = "purge-job", command = ["compact"] }] }]
+    })
+    error_message = "The task as it is, and as its job, was expected, each on its schedule."
+  }
+  assert {
+    condition     = length(aws_ecs_service.function) == 0
+    error_message = "No service was expected."
   }
   assert {
     condition     = jsonencode(data.aws_iam_policy_document.schedule[0].statement[*].actions) == jsonencode([["ecs:RunTask"], ["iam:PassRole"], ["kms:Decrypt"]])

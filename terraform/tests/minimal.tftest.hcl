@@ -48,6 +48,22 @@ run "plan" {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.main)) == toset(["backlog", "dropped", "rejected", "server-errors", "balancer-errors"])
     error_message = "These alarms were expected."
   }
+  assert {
+    condition     = jsonencode([aws_cloudwatch_metric_alarm.purge.period, aws_cloudwatch_metric_alarm.compaction.period]) == jsonencode([3600, 86400])
+    error_message = "An hour without a purge, and a day without a compaction, must raise an alarm."
+  }
+}
+
+run "a_job_at_another_time" {
+  command = plan
+  variables {
+    functions = { purge-job = { jobs = { compact = { schedule = "rate(1 day)" } } } }
+  }
+
+  assert {
+    condition     = local.functions["purge-job"].jobs["compact"].schedule == "rate(1 day)"
+    error_message = "The schedule of a job must be the one that `functions` sets."
+  }
 }
 
 run "apply" {

@@ -9,9 +9,17 @@ locals {
     for name, function in local.functions : "${name} (${function.database})"
     if !contains(["owner", "flush", "query", "admin", "none"], coalesce(function.database, "none"))
   ]
+  jobs = merge([
+    for name, function in local.functions : merge(
+      { (name) = { command = null, schedule = function.schedule } },
+      { for job, definition in function.jobs : "${name} ${job}" => definition },
+    ) if function.runtime == "schedule"
+  ]...)
   without_schedule = [
-    for name, function in local.functions : name
-    if function.runtime == "schedule" && !can(regex("^(rate|cron)\\(.+\\)$", function.schedule))
+    for name, job in local.jobs : name if !can(regex("^(rate|cron)\\(.+\\)$", job.schedule))
+  ]
+  without_command = [
+    for name, job in local.jobs : name if try(length(job.command), 1) == 0
   ]
   unfit_for_lambda = [
     for name, function in local.functions : name

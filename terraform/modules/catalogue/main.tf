@@ -23,6 +23,12 @@ locals {
       metrics     = try(local.listed[name].metrics, [])
       cpu         = try(coalesce(var.overrides[name].cpu), local.listed[name].cpu, 256)
       memory      = try(coalesce(var.overrides[name].memory), local.listed[name].memory, 512)
+      jobs = {
+        for job in setunion(keys(try(local.listed[name].jobs, {})), keys(try(coalesce(var.overrides[name].jobs), {}))) : job => {
+          command  = try(coalescelist(var.overrides[name].jobs[job].command), local.listed[name].jobs[job].command, [])
+          schedule = try(coalesce(var.overrides[name].jobs[job].schedule), local.listed[name].jobs[job].schedule, null)
+        }
+      }
       scaling = {
         min    = try(coalesce(var.overrides[name].scaling.min), local.listed[name].scaling.min, 2)
         max    = try(coalesce(var.overrides[name].scaling.max), local.listed[name].scaling.max, 6)

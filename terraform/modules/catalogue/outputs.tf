@@ -27,6 +27,10 @@ output "functions" {
     error_message = "No schedule for ${join(", ", local.without_schedule)}: set it like rate(10 minutes) or cron(0 3 * * ? *)."
   }
   precondition {
+    condition     = length(local.without_command) == 0
+    error_message = "No command for ${join(", ", local.without_command)}: a job needs arguments of its own. Is its name one of functions.json?"
+  }
+  precondition {
     condition     = length(local.unfit_for_lambda) == 0
     error_message = "Lambda only answers HTTP requests, without WebSockets and Redis: set the runtime of ${join(", ", local.unfit_for_lambda)} to fargate."
   }

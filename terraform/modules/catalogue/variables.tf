@@ -11,6 +11,10 @@ variable "overrides" {
     cpu         = optional(number)
     memory      = optional(number)
     environment = optional(map(string))
+    jobs = optional(map(object({
+      command  = optional(list(string))
+      schedule = optional(string)
+    })))
     scaling = optional(object({
       min    = optional(number)
       max    = optional(number)

@@ -1,4 +1,13 @@
-# A task that EventBridge Scheduler starts again and again.
+# A task that EventBridge Scheduler starts again and again; its jobs are the same task with other arguments.
+
+locals {
+  schedules = {
+    for name, job in merge(
+      { (local.full_name) = { command = null, schedule = var.definition.schedule } },
+      { for job, definition in var.definition.jobs : "${local.full_name}-${job}" => definition },
+    ) : name => job if var.definition.runtime == "schedule"
+  }
+}
 
 data "aws_iam_policy_document" "schedule_assume" {
   count = var.definition.runtime == "schedule" ? 1 : 0
@@ -67,11 +76,11 @@ resource "aws_iam_role_policy" "schedule" {
 }
 
 resource "aws_scheduler_schedule" "function" {
-  count = var.definition.runtime == "schedule" ? 1 : 0
+  for_each = local.schedules
 
-  name                = local.full_name
-  description         = "Runs ${var.name}"
-  schedule_expression = var.definition.schedule
+  name                = each.key
+  description         = join(" ", concat(["Runs ${var.name}"], coalesce(each.value.command, [])))
+  schedule_expression = each.value.schedule
   kms_key_arn         = var.log_key_arn
 
   flexible_time_window {
@@ -80,6 +89,9 @@ resource "aws_scheduler_schedule" "function" {
   target {
     arn      = var.cluster.arn
     role_arn = aws_iam_role.schedule[0].arn
+    input = each.value.command == null ? null : jsonencode({
+      containerOverrides = [{ name = var.name, command = each.value.command }]
+    })
 
     ecs_parameters {
       launch_type         = "FARGATE"

@@ -19,6 +19,10 @@ variable "definition" {
     cpu         = number
     memory      = number
     environment = map(string)
+    jobs = optional(map(object({
+      command  = list(string)
+      schedule = string
+    })), {})
     scaling = object({
       min    = number
       max    = number
