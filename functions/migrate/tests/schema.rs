@@ -250,6 +250,18 @@ async fn roles_may_do_what_they_need_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_session_compiles_its_plans() {
+    // A copy of a database would not have its settings.
+    let database = Database::empty();
+    Function::run("migrate", &[("DATABASE_URL", &database.url("tetcore"))], &[]);
+    for role in ["tetcore", "tetcore_query"] {
+        let client = database.connect(role).await;
+        let jit: String = client.query_one("SHOW jit", &[]).await.unwrap().get(0);
+        assert_eq!(jit, "off", "{role}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_partitions_take_over_the_rows_of_the_future() {
     let database = Database::new();
     let owner = database.owner().await;

@@ -59,10 +59,6 @@ pub(crate) async fn run(
         _ => db.query(include_str!("compact/old_partitions.sql"), &[&hours[0], &hours[1]]).await?,
     };
     for partition in partitions.iter().map(Partition::from) {
-        if shutdown.is_cancelled() {
-            compaction.summary.complete = false;
-            break;
-        }
         let packed = compaction.pack(&partition).await;
         packed.with_context(|| format!("packing {}", partition.name))?;
     }
@@ -79,6 +75,9 @@ struct Compaction<'a> {
 
 impl Compaction<'_> {
     async fn pack(&mut self, partition: &Partition) -> anyhow::Result<()> {
+        if !self.take_turn(partition, partition.has_slices).await? {
+            return Ok(());
+        }
         let (identified, _) = self.rows(partition).await?;
         let is_worthwhile = identified > if partition.is_packed { FEW } else { 0 };
         if is_worthwhile {
@@ -90,12 +89,11 @@ impl Compaction<'_> {
             }
             let mut first = 0;
             while first < partition.pages {
-                if self.shutdown.is_cancelled() {
-                    self.summary.complete = false;
-                    return Ok(());
-                }
                 self.pack_pages(partition, first).await?;
                 first += PAGES;
+                if !self.take_turn(partition, true).await? {
+                    return Ok(());
+                }
             }
             self.give_back(partition).await?;
             self.summary.partitions_packed += 1;
@@ -106,6 +104,23 @@ impl Compaction<'_> {
             self.give_back(partition).await?;
         }
         Ok(())
+    }
+
+    /// Lets a purge go first that has waited meanwhile. Says whether there is still something to do:
+    /// nobody asked to stop, and the purge left the partition there, with its slices if it had some.
+    async fn take_turn(&mut self, partition: &Partition, has_slices: bool) -> anyhow::Result<bool> {
+        let turn = async {
+            self.db.execute(include_str!("unlock.sql"), &[]).await?;
+            self.db.execute(include_str!("lock.sql"), &[]).await
+        };
+        let Some(turn) = self.shutdown.run_until_cancelled(turn).await else {
+            self.summary.complete = false;
+            return Ok(false);
+        };
+        turn.context("waiting for a purge")?;
+        let sql = partition.sql(include_str!("compact/is_there.sql"));
+        let is_there = self.db.query_one(&sql, &[]).await?;
+        Ok(is_there.get(0) && is_there.get::<_, bool>(1) == has_slices)
     }
 
     async fn pack_pages(&mut self, partition: &Partition, first: i64) -> anyhow::Result<()> {
