@@ -483,8 +483,17 @@ fn looks_like_file(name: &str) -> bool {
 }
 
 fn looks_like_metric(name: &str) -> bool {
-    let stages =
-        ["ingest_", "queue_", "flush_", "database_", "purge_", "http_", "tetcore_", "peer_"];
+    let stages = [
+        "ingest_",
+        "queue_",
+        "flush_",
+        "database_",
+        "purge_",
+        "compact_",
+        "http_",
+        "tetcore_",
+        "peer_",
+    ];
     stages.iter().any(|stage| name.starts_with(stage))
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
