@@ -8,7 +8,7 @@ const PASSWORD: &str = "p@ss:w/rd%?#&+=";
 const IN_URL: &str = "p%40ss%3Aw%2Frd%25%3F%23%26%2B%3D";
 
 /// What the README tells to give to the user of Redis.
-const RIGHTS: [&str; 3] = ["~{tetcore*", "+@all", "-@dangerous"];
+const RIGHTS: [&str; 4] = ["~{tetcore*", "+@all", "-@dangerous", "+info"];
 
 /// The URL with a user, in place of the one that it may hold.
 fn as_user(url: &str, user: &str, password: &str) -> String {
@@ -27,6 +27,16 @@ fn set_user(redis: &Redis, password: &str) {
 /// Lets roles in with their passwords only.
 fn ask_for_passwords(postgres: &Postgres, roles: &str) {
     postgres.admit(&format!("host all {roles} 127.0.0.1/32 scram-sha-256"));
+}
+
+/// The next answer of live-feed's.
+async fn answer(client: &mut Node) -> String {
+    loop {
+        let frame = client.receive().await.unwrap();
+        if frame.opcode == 1 {
+            return String::from_utf8(frame.payload).unwrap();
+        }
+    }
 }
 
 async fn assert_refused(name: &str, settings: &[(&str, &str)], reason: &str) {
@@ -55,18 +65,13 @@ async fn users_with_just_their_rights_suffice() {
     let feed = Function::start("live-feed", &settings);
     let mut client = Node::connect(feed.address(), "/feed").await;
     client.send_text(r#"{"peer_id":"*","msg":"*","interest":"subscribe"}"#).await;
-    let first = client.receive().await.unwrap();
-    assert!(String::from_utf8(first.payload).unwrap().contains(r#""data":[]"#));
+    let first = answer(&mut client).await;
+    assert!(first.contains(r#""data":[]"#), "{first}");
     let mut node = pipeline.node("/").await;
     node.send(r#"{"msg":"system.connected","network_id":"peer"}"#).await;
     assert_eq!(pipeline.settle(1).await, 1);
-    let told = loop {
-        let frame = client.receive().await.unwrap();
-        if frame.opcode == 1 {
-            break frame;
-        }
-    };
-    assert!(String::from_utf8(told.payload).unwrap().contains("system.connected"));
+    let told = answer(&mut client).await;
+    assert!(told.contains("system.connected"), "{told}");
     let denied: Vec<redis::Value> = redis.command(&["ACL", "LOG"]);
     assert!(denied.is_empty(), "{denied:?}");
 
