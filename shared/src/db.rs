@@ -232,8 +232,15 @@ impl Pool {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, QueryError> {
         let client = self.0.get().await.map_err(|error| QueryError::Unavailable(error.into()))?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, parameters).await?)
+        let answer = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, parameters).await
+        };
+        let answer = answer.await;
+        if answer.as_ref().is_err_and(is_read_only) {
+            drop(deadpool_postgres::Object::take(client));
+        }
+        Ok(answer?)
     }
 
     /// Whether a connection can be had and answers.
@@ -281,8 +288,14 @@ pub fn is_transient(error: &Error) -> bool {
     error.as_db_error().is_none_or(|answer| {
         // A full disk is class 53, a read-only primary after a failover 25006.
         matches!(answer.code().code().get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
-            || *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION
+            || is_read_only(error)
     })
+}
+
+/// Whether the connection leads to a server that only reads, such as a primary that became a
+/// standby. It stays open; a new one may lead elsewhere.
+fn is_read_only(error: &Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }
 
 /// Whether `error` is the fault of a value: one of the classes 22 (data), 23 (integrity) and 54

@@ -47,7 +47,7 @@ async fn a_failover_to_a_standby_loses_nothing() {
     let database = primary.database();
     let standby = primary.standby();
     let replica = database.on(&standby);
-    let pipeline = Pipeline::start_on(database.or_on(&standby), &Redis::start(), &[]);
+    let pipeline = Pipeline::start_on(database.or_on(&standby), Redis::shared(), &[]);
     let queries = query("query-nodes", "tetcore_query", &pipeline.database, Some(&replica));
     let writes = query("host-systems", "tetcore_admin", &pipeline.database, None);
     let machine = json!({ "description": "", "os": "", "cpu_qty": 1, "cpu_clock": 1, "ram_mb": 1, "disk_info": "" });
@@ -103,7 +103,7 @@ async fn a_connection_to_a_server_that_only_reads_is_given_up() {
 #[tokio::test]
 async fn who_finds_no_free_connection_waits_for_one() {
     let postgres = Postgres::start();
-    let mut pipeline = Pipeline::start_on(postgres.database(), &Redis::start(), &[]);
+    let mut pipeline = Pipeline::start_on(postgres.database(), Redis::shared(), &[]);
     let mut node = pipeline.node("/").await;
     send(&mut node, 0..10).await;
     pipeline.settle(10).await;
@@ -126,7 +126,7 @@ async fn who_finds_no_free_connection_waits_for_one() {
     let queries = query("query-nodes", "tetcore_query", &pipeline.database, None);
     send(&mut node, 10..MESSAGES).await;
     queries.get("/nodes").await.assert_problem(503, None, "try again");
-    failed(&pipeline, "too many clients already").await;
+    failed(&pipeline, "connection slots are reserved").await;
     drop(all);
     let over = Instant::now();
     assert_stored(&pipeline, MESSAGES, "too many connections", over).await;
