@@ -2,7 +2,6 @@
 
 use std::{
     fs::Permissions,
-    net::TcpListener,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -12,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Authority, process, unique};
+use super::{Authority, free_port, process, unique};
 use crate::db;
 
 /// How long a server may take to start.
@@ -95,10 +94,6 @@ impl Drop for Server {
             self.stop(self.end);
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a server that the whole process shares, on a thread that never ends: the kernel ends a
