@@ -1,4 +1,5 @@
-//! What happens to messages and queries while PostgreSQL has a bad day.
+//! What happens to messages and queries while PostgreSQL has a bad day. Crashes are in
+//! `exactly_once.rs` and `database.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Instant;
@@ -18,7 +19,7 @@ async fn send(node: &mut Node, keys: std::ops::Range<i64>) {
     }
 }
 
-/// Waits until a transaction of batch-flush failed after `before` of them, and says so in its log.
+/// Waits until a transaction of batch-flush failed, and its log says why.
 async fn failed(pipeline: &Pipeline, reason: &str) {
     eventually(reason, || async { pipeline.flush.log().contains(reason).then_some(()) }).await;
 }
@@ -131,6 +132,25 @@ async fn who_finds_no_free_connection_waits_for_one() {
     let over = Instant::now();
     assert_stored(&pipeline, MESSAGES, "too many connections", over).await;
     assert_eq!(queries.get("/nodes").await.status, 200);
+}
+
+/// With PostgreSQL's own answer, but not with a full disk: to mount a small one takes root.
+#[tokio::test]
+async fn messages_wait_while_the_disk_is_full() {
+    let pipeline = Pipeline::start();
+    let owner = pipeline.database.owner().await;
+    let full = "
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+        END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT ON tetcore_logs EXECUTE FUNCTION refuse()";
+    owner.batch_execute(full).await.unwrap();
+    let mut node = pipeline.node("/").await;
+    send(&mut node, 0..MESSAGES).await;
+    failed(&pipeline, "No space left on device").await;
+    owner.batch_execute("DROP TRIGGER full_disk ON tetcore_logs").await.unwrap();
+    // None of them was taken for one that PostgreSQL refuses.
+    assert_stored(&pipeline, MESSAGES, "a full disk", Instant::now()).await;
 }
 
 #[tokio::test]

@@ -7,8 +7,11 @@ use shared::testing::{Database, Function, Node, Pipeline, Postgres, Redis, event
 const PASSWORD: &str = "p@ss:w/rd%?#&+=";
 const IN_URL: &str = "p%40ss%3Aw%2Frd%25%3F%23%26%2B%3D";
 
-/// What the README tells to give to the user of Redis.
-const RIGHTS: [&str; 4] = ["~{tetcore*", "+@all", "-@dangerous", "+info"];
+/// How the README makes the user of Redis.
+fn user() -> Vec<&'static str> {
+    let mut lines = include_str!("../../README.md").lines();
+    lines.find(|line| line.starts_with("ACL SETUSER ")).unwrap().split(' ').collect()
+}
 
 /// The URL with a user, in place of the one that it may hold.
 fn as_user(url: &str, user: &str, password: &str) -> String {
@@ -20,7 +23,8 @@ fn as_user(url: &str, user: &str, password: &str) -> String {
 /// Makes a user who may do what the README says, or adds a password.
 fn set_user(redis: &Redis, password: &str) {
     let password = format!(">{password}");
-    let words = [&["ACL", "SETUSER", "tetcore", "on", &password], &RIGHTS[..]].concat();
+    let words: Vec<&str> =
+        user().into_iter().map(|word| if word == ">secret" { &password } else { word }).collect();
     let () = redis.command(&words);
 }
 
