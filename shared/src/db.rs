@@ -1,12 +1,13 @@
 //! PostgreSQL: how to reach it, one connection for a worker, a pool for a query function.
 
-use std::{fmt, path::PathBuf, pin::pin, str::FromStr, time::Duration};
+use std::{fmt, pin::pin, str::FromStr, time::Duration};
 
 use anyhow::Context as _;
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Timeouts};
 use futures_util::SinkExt as _;
+use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tokio_postgres::{Config, NoTls, Socket, tls::MakeTlsConnect};
+use tokio_postgres::{Config, NoTls, Socket, config::SslMode, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::service::Shutdown;
@@ -16,6 +17,8 @@ pub use tokio_postgres::{
     error::SqlState,
     types::{ToSql, Type},
 };
+
+use crate::tls;
 
 /// How long reaching the server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,38 +34,32 @@ const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// `DATABASE_URL`, as libpq writes it. `sslmode` is `disable` (the default), or `require` and
-/// `verify-full`, which both verify the whole chain and the host name; `sslrootcert` names the
-/// CA file, without which the system's roots are trusted.
+/// `verify-full`, which both verify the whole chain and the host name, by [`tls::Files`].
 #[derive(Clone)]
 pub struct Url {
     config: Config,
-    tls: Option<Tls>,
-}
-
-#[derive(Clone)]
-struct Tls {
-    ca_file: Option<PathBuf>,
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // tokio-postgres knows neither `verify-full` nor `sslrootcert`, so both are taken out.
+        // tokio-postgres knows neither `verify-full` nor the files, so these are taken out.
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut tls = None;
-        let mut ca_file = None;
+        let mut encrypted = false;
+        let mut files = tls::Files::default();
         let mut rest = Vec::new();
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             match parameter.split_once('=') {
-                Some(("sslmode", "disable")) => tls = None,
-                Some(("sslmode", "require" | "verify-full")) => tls = Some(()),
+                Some(("sslmode", "disable")) => encrypted = false,
+                Some(("sslmode", "require" | "verify-full")) => encrypted = true,
                 Some(("sslmode", other)) => {
                     return Err(format!(
                         "sslmode `{other}`: expected `disable`, `require` or `verify-full`"
                     ));
                 }
-                Some(("sslrootcert", path)) => ca_file = Some(PathBuf::from(path)),
+                _ if files.take(parameter) => {}
                 _ => rest.push(parameter),
             }
         }
@@ -72,12 +69,16 @@ impl FromStr for Url {
             .connect_timeout(CONNECT_TIMEOUT)
             .keepalives_idle(KEEPALIVE_IDLE)
             .tcp_user_timeout(UNCONFIRMED)
-            .ssl_mode(if tls.is_some() {
-                tokio_postgres::config::SslMode::Require
-            } else {
-                tokio_postgres::config::SslMode::Disable
-            });
-        Ok(Self { config, tls: tls.map(|()| Tls { ca_file }) })
+            .ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
+        let tls = if encrypted {
+            let tls = files.client_config().map_err(|error| format!("{error:#}"))?;
+            Some(MakeRustlsConnect::new(ClientConfig::clone(&tls)))
+        } else if files.are_none() {
+            None
+        } else {
+            return Err("certificates are for `sslmode=verify-full`".to_owned());
+        };
+        Ok(Self { config, tls })
     }
 }
 
@@ -123,14 +124,6 @@ impl Url {
             .options(format!("{given} -c timezone=UTC {options}").trim());
         config
     }
-
-    fn tls(&self) -> anyhow::Result<Option<MakeRustlsConnect>> {
-        self.tls
-            .as_ref()
-            .map(|tls| crate::tls::client_config(tls.ca_file.as_deref()))
-            .transpose()
-            .map(|config| config.map(MakeRustlsConnect::new))
-    }
 }
 
 /// Opens one connection for `application`; a task of its own drives it, and every later use of
@@ -141,8 +134,8 @@ impl Url {
 /// The server cannot be reached, or refuses.
 pub async fn connect(url: &Url, application: &str, options: &str) -> anyhow::Result<Client> {
     let config = url.for_session(application, options);
-    match url.tls()? {
-        Some(tls) => connect_with(&config, tls).await,
+    match &url.tls {
+        Some(tls) => connect_with(&config, tls.clone()).await,
         None => connect_with(&config, NoTls).await,
     }
     .with_context(|| format!("connecting to PostgreSQL {url}"))
@@ -231,7 +224,7 @@ impl Pool {
     /// longer than `statement_timeout` is cancelled by the server.
     ///
     /// # Errors
-    /// The TLS settings cannot be used.
+    /// It cannot be built.
     pub fn new(
         url: &Url,
         application: &str,
@@ -250,8 +243,8 @@ impl Pool {
         );
         let config = url.for_session(application, &options);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match url.tls()? {
-            Some(tls) => Manager::from_config(config, tls, recycling),
+        let manager = match &url.tls {
+            Some(tls) => Manager::from_config(config, tls.clone(), recycling),
             None => Manager::from_config(config, NoTls, recycling),
         };
         let timeouts =
@@ -275,8 +268,15 @@ impl Pool {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, QueryError> {
         let client = self.0.get().await.map_err(|error| QueryError::Unavailable(error.into()))?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, parameters).await?)
+        let answer = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, parameters).await
+        };
+        let answer = answer.await;
+        if answer.as_ref().is_err_and(is_read_only) {
+            drop(deadpool_postgres::Object::take(client));
+        }
+        Ok(answer?)
     }
 
     /// Whether a connection can be had and answers.
@@ -325,14 +325,27 @@ pub fn is_transient(error: &Error) -> bool {
     error.as_db_error().is_none_or(|answer| {
         // A full disk is class 53, a read-only primary after a failover 25006.
         matches!(answer.code().code().get(..2), Some("08" | "40" | "53" | "55" | "57" | "58"))
-            || matches!(
-                *answer.code(),
-                SqlState::READ_ONLY_SQL_TRANSACTION
-                    | SqlState::UNDEFINED_TABLE
-                    | SqlState::UNDEFINED_COLUMN
-                    | SqlState::UNDEFINED_FUNCTION
-            )
+            || is_read_only(error)
+            || is_undefined(error)
     })
+}
+
+/// Whether the connection leads to a server that only reads, such as a primary that became a
+/// standby. It stays open; a new one may lead elsewhere.
+fn is_read_only(error: &Error) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+}
+
+/// Whether a statement knows a newer schema than the database has.
+fn is_undefined(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            &(SqlState::UNDEFINED_TABLE
+            | SqlState::UNDEFINED_COLUMN
+            | SqlState::UNDEFINED_FUNCTION)
+        )
+    )
 }
 
 /// Whether `error` is the fault of a value: one of the classes 22 (data), 23 (integrity) and 54
@@ -362,10 +375,13 @@ mod tests {
 
     #[test]
     fn ssl_modes_are_exact() {
-        let with = |mode: &str| format!("postgres://h/d?sslmode={mode}&sslrootcert=/ca.pem");
-        assert!(with("verify-full").parse::<Url>().unwrap().tls.is_some());
-        assert!(with("disable").parse::<Url>().unwrap().tls.is_none());
-        assert!(with("prefer").parse::<Url>().unwrap_err().contains("verify-full"));
+        let with = |mode: &str| format!("postgres://h/d?sslmode={mode}").parse::<Url>();
+        assert!(with("verify-full&sslrootcert=/none.pem").unwrap_err().contains("/none.pem"));
+        assert!(with("verify-full&sslcert=/none.pem").unwrap_err().contains("sslkey"));
+        assert!(with("disable").unwrap().tls.is_none());
+        for refused in ["prefer", "disable&sslrootcert=/none.pem"] {
+            assert!(with(refused).unwrap_err().contains("verify-full"));
+        }
         assert!("not a url".parse::<Url>().unwrap_err().contains("not a PostgreSQL URL"));
     }
 }

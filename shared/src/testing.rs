@@ -12,6 +12,7 @@
 )]
 
 mod authority;
+mod balancer;
 mod function;
 mod node;
 mod pipeline;
@@ -20,11 +21,14 @@ mod servers;
 
 use std::{
     future::Future,
+    net::TcpListener,
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 pub use self::{
     authority::Authority,
+    balancer::Balancer,
     function::{Answer, Function, Log, command, get, metric, request, send},
     node::{Frame, Node, masked},
     pipeline::{Pipeline, ingest},
@@ -47,6 +51,23 @@ where
         }
         assert!(start.elapsed() < PATIENCE, "this never happened: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A port that nobody listens on, below those that the kernel gives to outgoing connections: it
+/// stays free while its server is down.
+#[must_use]
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const PORTS: u16 = 8_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes side by side begin at different ones.
+    let own = u16::try_from(std::process::id() * 97 % u32::from(PORTS)).unwrap_or(0);
+    loop {
+        let port = FIRST + (own + NEXT.fetch_add(1, Relaxed) % PORTS) % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

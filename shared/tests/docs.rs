@@ -474,6 +474,36 @@ async fn every_name_in_the_documents_exists() {
     }
 }
 
+#[test]
+fn what_is_guaranteed_is_held_by_tests() {
+    let section = README.split_once("\n## Guarantees\n").unwrap().1;
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |"));
+    let mut held = 0;
+    for row in rows {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        if cell == "no test, and no promise" {
+            continue;
+        }
+        let mut names = quoted(cell).into_iter().filter(|name| name.contains('/')).peekable();
+        assert!(names.peek().is_some(), "nothing holds this: {row}");
+        for name in names {
+            if let Some((file, test)) = name.split_once("::") {
+                let text = fs::read_to_string(root().join(file)).unwrap();
+                let before = text.split_once(&format!("fn {test}(")).unwrap().0;
+                let above = before.lines().rev().skip_while(|line| *line == "async ");
+                let mut attributes = above.take_while(|line| line.starts_with("#["));
+                let runs = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+                assert!(attributes.any(runs), "`{name}` is no test");
+            } else {
+                assert!(root().join(name).exists(), "{name}");
+            }
+            held += 1;
+        }
+    }
+    assert!(held > 50, "{held}");
+}
+
 fn looks_like_file(name: &str) -> bool {
     let folders = ["shared/", "functions/", "migrations/", "scripts/", ".ci/"];
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());

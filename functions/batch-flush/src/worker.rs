@@ -123,6 +123,8 @@ impl Worker {
                 }
                 Err(error) => {
                     self.metrics.transactions.with_label_values(&["failed"]).inc();
+                    // It may lead to a primary that is none any more, and stay open for ever.
+                    self.session = None;
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "nothing was stored; trying again"

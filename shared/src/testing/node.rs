@@ -86,6 +86,11 @@ impl Node {
         self.frame(true, 2, message.as_ref()).await;
     }
 
+    /// As [`send`](Self::send): whether everything was written.
+    pub async fn try_send(&mut self, message: impl AsRef<[u8]>) -> bool {
+        self.try_raw(&masked(true, 2, message.as_ref())).await
+    }
+
     /// Sends a message as one text frame.
     pub async fn send_text(&mut self, message: impl AsRef<[u8]>) {
         self.frame(true, 1, message.as_ref()).await;

@@ -43,7 +43,8 @@ impl Pipeline {
         Self::start_on(Database::new(), Redis::shared(), settings)
     }
 
-    /// As [`start_with`](Self::start_with), on servers of the test's own.
+    /// As [`start_with`](Self::start_with), on servers of the test's own. What the settings say
+    /// counts.
     #[must_use]
     pub fn start_on(database: Database, redis: &Redis, settings: &[(&str, &str)]) -> Self {
         let prefix = unique("test");
@@ -118,8 +119,8 @@ impl Pipeline {
 
 fn start_flush(database: &Database, settings: &[(String, String)]) -> Function {
     let url = database.url("tetcore_flush");
-    let mut all = borrowed(settings);
-    all.push(("DATABASE_URL", &url));
+    let mut all = vec![("DATABASE_URL", url.as_str())];
+    all.extend(borrowed(settings));
     Function::start("batch-flush", &all)
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fs::Permissions,
-    net::TcpListener,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -12,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Authority, process, unique};
+use super::{Authority, free_port, process, unique};
 use crate::db;
 
 /// How long a server may take to start.
@@ -23,8 +22,7 @@ struct Server {
     script: &'static str,
     /// The signal that ends it at once; SIGKILL would leave PostgreSQL's shared memory behind.
     end: &'static str,
-    environment: &'static [(&'static str, &'static str)],
-    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     folder: TempDir,
     port: u16,
     process: Option<Child>,
@@ -34,11 +32,10 @@ impl Server {
     fn new(
         script: &'static str,
         end: &'static str,
-        environment: &'static [(&'static str, &'static str)],
-        arguments: Vec<String>,
+        environment: Vec<(&'static str, String)>,
     ) -> Self {
         let folder = TempDir::with_prefix("tetcore-").unwrap();
-        Self { script, end, environment, arguments, folder, port: free_port(), process: None }
+        Self { script, end, environment, folder, port: free_port(), process: None }
     }
 
     fn start(&mut self) {
@@ -51,8 +48,7 @@ impl Server {
         let process = Command::new(&script)
             .arg(self.folder.path().join("data"))
             .arg(self.port.to_string())
-            .args(&self.arguments)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("DIE_WITH_PARENT", "1")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -100,10 +96,6 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Starts a server that the whole process shares, on a thread that never ends: the kernel ends a
 /// server with the thread that started it.
 fn share<T: Send + 'static>(start: impl FnOnce() -> T + Send + 'static) -> T {
@@ -127,18 +119,52 @@ impl Postgres {
     /// Starts a server of this test's own. It skips fsync: tests stop processes, not machines.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(&[("PG_FSYNC", "off")])
+        Self::start_with(vec![("PG_FSYNC", "off".to_owned())])
     }
 
     /// As [`start`](Self::start), but with fsync, as in production: for measurements.
     #[must_use]
     pub fn durable() -> Self {
-        Self::start_with(&[])
+        Self::start_with(Vec::new())
     }
 
-    fn start_with(environment: &'static [(&'static str, &'static str)]) -> Self {
+    /// Starts a standby, which can be read. From now on, nothing is committed here that is not
+    /// there, too.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let mut environment = self.server.environment.clone();
+        environment.push(("PG_STANDBY_OF", self.server.port.to_string()));
+        let standby = Self::start_with(environment);
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.execute("SELECT pg_reload_conf()");
+        let waits = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let url = self.url("postgres", "tetcore").parse().unwrap();
+        Self::blocking(async {
+            let client = db::connect(&url, "testing", "").await.unwrap();
+            super::eventually("the primary waits for the standby", async || {
+                client.query_opt(waits, &[]).await.unwrap()
+            })
+            .await;
+        });
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        self.execute("SELECT pg_promote()");
+    }
+
+    /// Lets in by these lines of `pg_hba.conf` whom they are about, before any other.
+    pub fn admit(&self, rules: &str) {
+        let file = self.server.folder.path().join("data/pg_hba.conf");
+        let others = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{rules}\n{others}")).unwrap();
+        self.execute("SELECT pg_reload_conf()");
+    }
+
+    fn start_with(environment: Vec<(&'static str, String)>) -> Self {
         let mut postgres = Self {
-            server: Server::new("postgres", "-QUIT", environment, Vec::new()),
+            server: Server::new("postgres", "-QUIT", environment),
             template: OnceLock::new(),
         };
         postgres.resume();
@@ -157,12 +183,14 @@ impl Postgres {
         authority.issue(host, &data);
         // The server insists that nobody else can read its key.
         let owner = std::fs::metadata(&data).unwrap();
-        for file in ["cert.pem", "key.pem"] {
+        std::fs::copy(authority.file(), data.join("ca.pem")).unwrap();
+        for file in ["ca.pem", "cert.pem", "key.pem"] {
             let file = data.join(file);
             std::os::unix::fs::chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
             std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         }
         self.execute("ALTER SYSTEM SET ssl_cert_file = 'cert.pem'");
+        self.execute("ALTER SYSTEM SET ssl_ca_file = 'ca.pem'");
         self.execute("ALTER SYSTEM SET ssl_key_file = 'key.pem'");
         self.execute("ALTER SYSTEM SET ssl = on");
         self.execute("SELECT pg_reload_conf()");
@@ -197,7 +225,7 @@ impl Postgres {
         });
         let name = unique("test");
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Database { name, port: self.server.port }
+        Database { name, ports: vec![self.server.port] }
     }
 
     /// A new database without any table.
@@ -205,14 +233,15 @@ impl Postgres {
     pub fn empty_database(&self) -> Database {
         let name = unique("test");
         self.execute(&format!("CREATE DATABASE {name}"));
-        Database { name, port: self.server.port }
+        Database { name, ports: vec![self.server.port] }
     }
 
     fn url(&self, database: &str, role: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.server.port)
     }
 
-    fn execute(&self, statement: &str) {
+    /// Executes a statement as the superuser, outside of any database of a test's.
+    pub fn execute(&self, statement: &str) {
         let url = self.url("postgres", "tetcore").parse().unwrap();
         Self::blocking(async move {
             let client = db::connect(&url, "testing", "").await.unwrap();
@@ -240,7 +269,8 @@ impl Postgres {
 /// A database of one test.
 pub struct Database {
     name: String,
-    port: u16,
+    /// Of the servers that it may be on.
+    ports: Vec<u16>,
 }
 
 impl Database {
@@ -261,10 +291,25 @@ impl Database {
         &SERVER
     }
 
+    /// As it is on `standby` now, without any other server.
+    #[must_use]
+    pub fn on(&self, standby: &Postgres) -> Self {
+        Self { name: self.name.clone(), ports: vec![standby.server.port] }
+    }
+
+    /// Wherever it can be written: here or on `standby`.
+    #[must_use]
+    pub fn or_on(mut self, standby: &Postgres) -> Self {
+        self.ports.push(standby.server.port);
+        self
+    }
+
     /// The value of `DATABASE_URL` for `role`; the owner is `tetcore`.
     #[must_use]
     pub fn url(&self, role: &str) -> String {
-        format!("postgres://{role}@127.0.0.1:{}/{}", self.port, self.name)
+        let hosts: Vec<_> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let writable = if hosts.len() > 1 { "?target_session_attrs=read-write" } else { "" };
+        format!("postgres://{role}@{}/{}{writable}", hosts.join(","), self.name)
     }
 
     /// A connection of `role`'s.
@@ -309,7 +354,7 @@ impl Redis {
     /// Starts a server of this test's own.
     #[must_use]
     pub fn start() -> Self {
-        let mut redis = Self { server: Server::new("redis", "-KILL", &[], Vec::new()) };
+        let mut redis = Self { server: Server::new("redis", "-KILL", Vec::new()) };
         redis.resume();
         redis
     }
@@ -376,6 +421,11 @@ impl Redis {
         let words = [&["CONFIG", "SET"], set.as_flattened()].concat();
         let () = self.command(&words);
         format!("rediss://{host}:{port}/")
+    }
+
+    /// Takes over TLS only whom the authority, too, knows.
+    pub fn ask_for_certificates(&self) {
+        let () = self.command(&["CONFIG", "SET", "tls-auth-clients", "yes"]);
     }
 
     /// Cuts every connection of a client.
