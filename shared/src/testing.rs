@@ -12,10 +12,12 @@
 )]
 
 mod authority;
+mod cluster;
 mod function;
 mod node;
 mod pipeline;
 mod process;
+mod rng;
 mod servers;
 
 use std::{
@@ -25,9 +27,11 @@ use std::{
 
 pub use self::{
     authority::Authority,
+    cluster::RedisCluster,
     function::{Answer, Function, Log, command, get, metric, request, send},
     node::{Frame, Node, masked},
     pipeline::{Pipeline, ingest},
+    rng::Rng,
     servers::{Database, Postgres, Redis},
 };
 

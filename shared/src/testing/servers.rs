@@ -100,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -171,6 +171,11 @@ impl Postgres {
     /// Ends every process of the server at once, as a crash would.
     pub fn crash(&mut self) {
         self.server.stop(self.server.end);
+    }
+
+    /// Ends the server as for maintenance: connections are closed, transactions undone.
+    pub fn shut_down(&mut self) {
+        self.server.stop("-INT");
     }
 
     /// Starts the server again, with its data.
@@ -309,7 +314,26 @@ impl Redis {
     /// Starts a server of this test's own.
     #[must_use]
     pub fn start() -> Self {
-        let mut redis = Self { server: Server::new("redis", "-KILL", &[], Vec::new()) };
+        Self::start_with(Vec::new())
+    }
+
+    /// As [`start`](Self::start), with these arguments of redis-server.
+    pub(super) fn start_with(arguments: Vec<String>) -> Self {
+        Self::start_in(&[], arguments)
+    }
+
+    /// As [`start`](Self::start), but what it was told and has answered survives its end.
+    #[must_use]
+    pub fn durable() -> Self {
+        let arguments = ["--appendfsync", "always"].map(str::to_owned);
+        Self::start_in(&[("REDIS_APPENDONLY", "yes")], arguments.into())
+    }
+
+    fn start_in(
+        environment: &'static [(&'static str, &'static str)],
+        arguments: Vec<String>,
+    ) -> Self {
+        let mut redis = Self { server: Server::new("redis", "-KILL", environment, arguments) };
         redis.resume();
         redis
     }
@@ -321,7 +345,7 @@ impl Redis {
         &SERVER
     }
 
-    /// Ends the server; what it held is gone.
+    /// Ends the server at once; unless it is durable, what it held is gone.
     pub fn stop(&mut self) {
         self.server.stop(self.server.end);
     }
@@ -387,8 +411,21 @@ impl Redis {
     /// The answer to one command.
     #[must_use]
     pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut connection = self.client().get_connection().unwrap();
-        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
+        self.try_command(words).unwrap()
+    }
+
+    /// The answer to one command of a server that may refuse it, or not run.
+    pub(super) fn try_command<T: redis::FromRedisValue>(
+        &self,
+        words: &[&str],
+    ) -> redis::RedisResult<T> {
+        let mut connection = self.client().get_connection()?;
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> String {
+        self.server.port.to_string()
     }
 
     /// Appends an element to a list.
