@@ -99,6 +99,8 @@ impl RedisCluster {
     pub async fn fail_over(&self, key: &str) {
         let before = self.owner(key).unwrap();
         let replica = self.replica(before);
+        // Only a replica that follows its master can ask it to wait.
+        self.replicated(key).await;
         let () = self.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
         self.taken_over(key, replica).await;
     }

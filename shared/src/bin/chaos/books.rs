@@ -15,8 +15,10 @@ pub(crate) struct Books {
     pub(crate) sent: u64,
     pub(crate) stored: u64,
     pub(crate) duplicates: u64,
-    /// Lost with a ws-ingest that was killed, and so many at the most.
-    pub(crate) killed: (u64, u64),
+    /// Sent to a ws-ingest that was killed, and not stored.
+    pub(crate) killed: u64,
+    /// What these had in hand a moment before.
+    pub(crate) in_hand: u64,
     /// Written to a connection that had been cut or closed: nobody read it.
     pub(crate) unread: u64,
     pub(crate) dropped: u64,
@@ -68,7 +70,8 @@ pub(crate) fn balance(rows: &Rows, sent: &[Vec<Stretch>], instances: &[Instance]
         sent: 0,
         stored: 0,
         duplicates: 0,
-        killed: (0, 0),
+        killed: 0,
+        in_hand: 0,
         unread: 0,
         dropped: 0,
         faults: Vec::new(),
@@ -114,12 +117,11 @@ pub(crate) fn balance(rows: &Rows, sent: &[Vec<Stretch>], instances: &[Instance]
                     books.faults.push(format!("ws-ingest {index}: {what}"));
                 }
             }
-            Some(Ended::Killed { most_lost }) => {
-                let lost = sent - stored;
-                books.killed.0 += lost;
-                books.killed.1 += most_lost;
-                if lost > most_lost {
-                    let what = format!("{lost} lost, {most_lost} at the most");
+            Some(Ended::Killed { received, in_hand }) => {
+                books.killed += sent - stored;
+                books.in_hand += in_hand;
+                if stored < received.saturating_sub(in_hand) {
+                    let what = format!("{received} read, {in_hand} in hand, {stored} stored");
                     books.faults.push(format!("ws-ingest {index}, killed: {what}"));
                 }
             }

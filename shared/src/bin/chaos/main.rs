@@ -124,7 +124,6 @@ fn print(recoveries: &Recoveries, books: &Books) {
         let count = seconds.len();
         println!("| {:<45} | {count:>5} | {median:>14.2} s | {longest:>5.2} s |", fault.name());
     }
-    let (lost, most) = books.killed;
     println!("\n| {:<61} | messages |", "what became of what was sent");
     println!("|{:-<63}|---------:|", "");
     for (what, count) in [
@@ -132,8 +131,8 @@ fn print(recoveries: &Recoveries, books: &Books) {
         ("stored", books.stored),
         ("not read by anybody, since their connection ended", books.unread),
         ("dropped and counted", books.dropped),
-        ("lost with a ws-ingest that was killed", lost),
-        ("… of so many that it had not handed over or read", most),
+        ("lost with a ws-ingest that was killed", books.killed),
+        ("… a moment before the kill it had read and not handed over", books.in_hand),
         ("duplicates", books.duplicates),
     ] {
         println!("| {what:<61} | {count:>8} |");

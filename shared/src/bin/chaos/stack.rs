@@ -2,10 +2,7 @@
 
 use std::{
     process::{Child, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use anyhow::Context as _;
@@ -37,9 +34,9 @@ pub(crate) struct Instance {
 pub(crate) enum Ended {
     /// It had read and handed over so many.
     Drained { received: u64, queued: u64 },
-    /// It was killed, and lost so many at the most: what it held, and what it had not read, a
-    /// moment before; and what nodes wrote since.
-    Killed { most_lost: u64 },
+    /// It was killed. A moment before, it had read so many, and of these not handed over as many
+    /// as were in its hands.
+    Killed { received: u64, in_hand: u64 },
 }
 
 /// A running system.
@@ -183,14 +180,12 @@ impl Stack {
 
     async fn kill_ingest(&mut self, which: usize) -> anyhow::Result<()> {
         let function = self.ingest(which)?;
-        // In this order: what is read in between is neither in hand nor handed over, but unread.
+        // In this order: so what was received before and is not in hand has been handed over.
         let received = unsigned(function.metric("ingest_received_messages_total").await);
         let in_hand = unsigned(function.metric("ingest_in_flight_messages").await);
         let instance = &mut self.instances[self.ingests[which]];
         instance.function.take().context("it runs")?.kill();
-        // Nodes may go on to write until they know, which is lost as well.
-        let sent = instance.target.sent.load(Relaxed);
-        instance.ended = Some(Ended::Killed { most_lost: in_hand + sent.saturating_sub(received) });
+        instance.ended = Some(Ended::Killed { received, in_hand });
         let other = self.ingests[1 - which];
         let targets = vec![self.instances[other].target.clone()];
         self.nodes.iter().for_each(|nodes| nodes.send_to(targets.clone()));
@@ -286,8 +281,8 @@ impl Stack {
         let backends =
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'batch-flush'";
         let backends = self.number(backends).await;
-        // Of each batch-flush, its workers, one that looks things up, and one that may be at work.
-        if backends > 12 {
+        // Of each batch-flush, four workers, one that looks things up, and two that are there at times.
+        if backends > 14 {
             leaks.push(format!("{backends} connections to PostgreSQL"));
         }
         leaks
