@@ -183,11 +183,7 @@ fn moved_to(server: &ConnectionInfo, error: &Error) -> Option<ConnectionInfo> {
 /// The servers in an answer of `server`'s to `CLUSTER SLOTS`: ranges of first slot, last slot, and
 /// servers, each with host, port and more.
 fn nodes(server: &ConnectionInfo, slots: &Value) -> Vec<ConnectionInfo> {
-    let elements = |value| match value {
-        &Value::Array(ref elements) => elements.as_slice(),
-        _ => &[],
-    };
-    let node = |node| match elements(node) {
+    let node = |node: &Value| match elements(node) {
         [host, Value::Int(port), ..] => {
             let host = match host {
                 Value::BulkString(host) => std::str::from_utf8(host).ok()?,
@@ -203,6 +199,14 @@ fn nodes(server: &ConnectionInfo, slots: &Value) -> Vec<ConnectionInfo> {
         .flat_map(|range| elements(range).iter().skip(2))
         .filter_map(node)
         .collect()
+}
+
+/// The elements of an array; none of anything else.
+fn elements(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(elements) => elements,
+        _ => &[],
+    }
 }
 
 /// Another server of the Cluster, reached in the same way; without a host it is the same host.

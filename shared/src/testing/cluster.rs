@@ -53,7 +53,7 @@ impl RedisCluster {
         }
         cluster.all("the Cluster works", |node| info(node, "state") == "ok").await;
         eventually("every master has a replica", || async {
-            let has_replica = |master: &Redis| replicated(master, "100");
+            let has_replica = |master: &Redis| !offsets(master).1.is_empty();
             masters.iter().all(has_replica).then_some(())
         })
         .await;
@@ -86,32 +86,39 @@ impl RedisCluster {
         self.nodes.iter().position(|node| node.try_command::<i64>(&["EXISTS", key]).is_ok())
     }
 
-    /// Waits until all that the master of `key` did has reached its replica.
-    pub async fn replicated(&self, key: &str) {
+    /// The masters of this moment.
+    #[must_use]
+    pub fn masters(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|index| role(&self.nodes[*index]) == "master").collect()
+    }
+
+    /// Waits until all that a master did has reached its replica.
+    pub async fn replicated(&self, master: usize) {
+        let (all, _) = offsets(&self.nodes[master]);
         eventually("the replica has everything", || async {
-            let owner = self.owner(key)?;
-            replicated(&self.nodes[owner], "1000").then_some(())
+            let (_, replicas) = offsets(&self.nodes[master]);
+            replicas.iter().any(|replica| *replica >= all).then_some(())
         })
         .await;
     }
 
-    /// Has the replica of the master of `key` take its place, as for maintenance.
-    pub async fn fail_over(&self, key: &str) {
-        let before = self.owner(key).unwrap();
-        let replica = self.replica(before);
+    /// Has the replica of a master take its place, as for maintenance. Others agree to this once
+    /// in some seconds.
+    pub async fn fail_over(&self, master: usize) {
+        let replica = self.replica(master).await;
         // Only a replica that follows its master can ask it to wait.
-        self.replicated(key).await;
+        self.replicated(master).await;
         let () = self.nodes[replica].command(&["CLUSTER", "FAILOVER"]);
-        self.taken_over(key, replica).await;
+        self.taken_over(replica).await;
     }
 
     /// Ends the master of `key` without warning; once its replica has taken its place, it starts
     /// again, as that one's replica.
     pub async fn kill_master(&mut self, key: &str) {
         let before = self.owner(key).unwrap();
-        let replica = self.replica(before);
+        let replica = self.replica(before).await;
         self.nodes[before].stop();
-        self.taken_over(key, replica).await;
+        self.taken_over(replica).await;
         self.nodes[before].resume();
     }
 
@@ -120,9 +127,7 @@ impl RedisCluster {
     pub async fn move_slot(&self, key: &str, mut half_way: impl AsyncFnMut()) {
         let slot = self.slot(key).to_string();
         let from = self.owner(key).unwrap();
-        let to = (0..self.nodes.len())
-            .find(|&other| other != from && role(&self.nodes[other]) == "master")
-            .unwrap();
+        let to = self.masters().into_iter().find(|&other| other != from).unwrap();
         let (from, to) = (&self.nodes[from], &self.nodes[to]);
         let () = to.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
         let () = from.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
@@ -143,16 +148,25 @@ impl RedisCluster {
         self.any().command(&["CLUSTER", "KEYSLOT", key])
     }
 
-    fn replica(&self, master: usize) -> usize {
-        let replicas: Vec<String> =
-            self.nodes[master].command(&["CLUSTER", "REPLICAS", &id(&self.nodes[master])]);
-        let is_first = |node: &Redis| replicas[0].starts_with(&id(node));
-        self.nodes.iter().position(is_first).unwrap()
+    /// The replica of a master. It may have had another until lately.
+    async fn replica(&self, master: usize) -> usize {
+        let id_of_master = id(&self.nodes[master]);
+        eventually("the master knows its replica", || async {
+            let replicas: Vec<String> =
+                self.nodes[master].command(&["CLUSTER", "REPLICAS", &id_of_master]);
+            let first = replicas.first()?;
+            let is_first = |node: &Redis| {
+                node.try_command::<String>(&["CLUSTER", "MYID"])
+                    .is_ok_and(|id| first.starts_with(&id))
+            };
+            self.nodes.iter().position(is_first)
+        })
+        .await
     }
 
-    async fn taken_over(&self, key: &str, by: usize) {
+    async fn taken_over(&self, by: usize) {
         eventually("the replica takes over", || async {
-            (self.owner(key) == Some(by)).then_some(())
+            (role(&self.nodes[by]) == "master").then_some(())
         })
         .await;
     }
@@ -184,7 +198,10 @@ fn info(node: &Redis, name: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
-/// Whether a replica has everything within so many milliseconds.
-fn replicated(master: &Redis, within_ms: &str) -> bool {
-    master.command::<i64>(&["WAIT", "1", within_ms]) == 1
+/// How much a master has written, in bytes since some moment, and how much of it each of its
+/// replicas says that it has.
+fn offsets(master: &Redis) -> (i64, Vec<i64>) {
+    let (_, written, replicas): (String, i64, Vec<(String, String, i64)>) =
+        master.command(&["ROLE"]);
+    (written, replicas.into_iter().map(|(_, _, has)| has).collect())
 }
