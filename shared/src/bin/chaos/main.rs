@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// A shorter run has no fault that takes long.
-const SHORT: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_mins(1);
 
 /// Breaks every part of a running system, on private servers of this machine, while nodes send;
 /// then no message may be lost but those that a killed ws-ingest had in hand, and none be stored

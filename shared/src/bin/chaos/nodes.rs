@@ -171,7 +171,7 @@ async fn cut(cuts: &mut watch::Receiver<u64>, number: u64) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn connect(address: &str) -> Option<Node> {
