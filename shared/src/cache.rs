@@ -112,9 +112,10 @@ impl Cache {
     /// A connection to the cache whose keys begin with `prefix`.
     #[must_use]
     pub fn new(url: &Url, prefix: &str) -> Self {
+        let prefix = format!("{{{prefix}:cache}}:");
         Self {
-            connection: Connection::new(url),
-            prefix: format!("{{{prefix}:cache}}:"),
+            connection: Connection::new(url, &prefix),
+            prefix,
             name: Uuid::now_v7().to_string(),
             scripts: Scripts::new(),
         }

@@ -342,8 +342,8 @@ fn is_undefined(error: &Error) -> bool {
         error.code(),
         Some(
             &(SqlState::UNDEFINED_TABLE
-            | SqlState::UNDEFINED_COLUMN
-            | SqlState::UNDEFINED_FUNCTION)
+                | SqlState::UNDEFINED_COLUMN
+                | SqlState::UNDEFINED_FUNCTION)
         )
     )
 }

@@ -6,6 +6,11 @@
 //!
 //! While somebody [`follow`](Follower::follow)s, what was acknowledged is kept for them.
 //!
+//! Redis is one server or a Cluster, which shows when it is asked. A failover that loses nothing
+//! harms nobody: what is pushed, claimed or acknowledged again is known by its ids. A master that
+//! dies takes with it what its replica had not got yet; of an acknowledgement that was lost in
+//! that way an envelope comes again, and is known.
+//!
 //! All keys of a shard carry one hash tag, so that they share a slot of a Redis Cluster:
 //! `{<prefix>:<shard>}:queue` (list), `:doorbell` (list of at most one element, which wakes a
 //! waiting consumer), `:claim:<id>` (list), `:claims` (sorted set of claim ids by the time at
@@ -15,6 +20,7 @@
 
 mod connection;
 mod follower;
+mod servers;
 
 use std::{
     num::NonZeroU16,
@@ -26,11 +32,11 @@ use bytes::Bytes;
 use redis::Script;
 use uuid::Uuid;
 
-use self::connection::WAIT;
 pub(crate) use self::connection::{Connection, with_clock};
+use self::servers::WAIT;
 pub use self::{
-    connection::Url,
     follower::{Followed, Follower, Mark},
+    servers::Url,
 };
 use crate::envelope::Sealed;
 
@@ -111,6 +117,8 @@ pub struct Producer {
     connection: Connection,
     keys: Keys,
     ids: String,
+    /// To where ids are, since all shards share them.
+    ids_connection: Connection,
     most_bytes: u64,
     /// Bytes in the shard after the last push.
     bytes: u64,
@@ -133,10 +141,13 @@ impl Producer {
     /// same moment.
     #[must_use]
     pub fn new(url: &Url, prefix: &str, shard: u16, most_bytes: u64) -> Self {
+        let keys = Keys::new(prefix, shard);
+        let ids = format!("{{{prefix}}}:ids");
         Self {
-            connection: Connection::new(url),
-            keys: Keys::new(prefix, shard),
-            ids: format!("{{{prefix}}}:ids"),
+            connection: Connection::new(url, &keys.queue),
+            keys,
+            ids_connection: Connection::new(url, &ids),
+            ids,
             most_bytes,
             bytes: 0,
             // Ids follow the clock, so that a Redis that lost its memory does not repeat one;
@@ -226,7 +237,7 @@ impl Producer {
     pub async fn reserve_ids(&mut self, count: u32) -> Result<i64, Error> {
         let mut call = self.reserve.key(&self.ids);
         call.arg(count);
-        self.connection.run(&call).await
+        self.ids_connection.run(&call).await
     }
 }
 
@@ -271,9 +282,10 @@ impl Consumer {
     /// A consumer of `shard`.
     #[must_use]
     pub fn new(url: &Url, prefix: &str, shard: u16) -> Self {
+        let keys = Keys::new(prefix, shard);
         Self {
-            connection: Connection::new(url),
-            keys: Keys::new(prefix, shard),
+            connection: Connection::new(url, &keys.queue),
+            keys,
             unsure: None,
             ack: Script::new(
                 // Those that were claimed before and are not stored yet go with it, since followers

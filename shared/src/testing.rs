@@ -13,10 +13,12 @@
 
 mod authority;
 mod balancer;
+mod cluster;
 mod function;
 mod node;
 mod pipeline;
 mod process;
+mod rng;
 mod servers;
 
 use std::{
@@ -29,9 +31,11 @@ use std::{
 pub use self::{
     authority::Authority,
     balancer::Balancer,
+    cluster::RedisCluster,
     function::{Answer, Function, Log, command, get, metric, request, send},
     node::{Frame, Node, masked},
     pipeline::{Pipeline, ingest},
+    rng::Rng,
     servers::{Database, Postgres, Redis},
 };
 

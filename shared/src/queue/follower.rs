@@ -58,9 +58,10 @@ impl Follower {
     /// A follower of `shard`.
     #[must_use]
     pub fn new(url: &Url, prefix: &str, shard: u16) -> Self {
+        let keys = Keys::new(prefix, shard);
         Self {
-            connection: Connection::new(url),
-            keys: Keys::new(prefix, shard),
+            connection: Connection::new(url, &keys.follower),
+            keys,
             groups: VecDeque::new(),
             open: HashSet::new(),
             read: Script::new(

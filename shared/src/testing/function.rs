@@ -154,6 +154,12 @@ impl Function {
         process::memory(self.process.id(), "VmHWM:")
     }
 
+    /// How many files and sockets it has open (Linux).
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        process::open_files(self.process.id())
+    }
+
     /// User and system time so far (Linux).
     #[must_use]
     pub fn cpu_seconds(&self) -> f64 {

@@ -56,13 +56,13 @@ impl Node {
         path: &str,
         headers: &str,
     ) -> Result<Self, String> {
-        stream.set_nodelay(true).unwrap();
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Sec-WebSocket-Version: 13\r\n{headers}\r\n"
         );
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {

@@ -31,6 +31,11 @@ pub(super) fn memory(id: u32, field: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
+/// How many files and sockets it has open.
+pub(super) fn open_files(id: u32) -> usize {
+    fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+}
+
 fn stat(id: u32) -> Option<String> {
     fs::read_to_string(format!("/proc/{id}/stat")).ok()
 }

@@ -23,6 +23,7 @@ struct Server {
     /// The signal that ends it at once; SIGKILL would leave PostgreSQL's shared memory behind.
     end: &'static str,
     environment: Vec<(&'static str, String)>,
+    arguments: Vec<String>,
     folder: TempDir,
     port: u16,
     process: Option<Child>,
@@ -33,9 +34,10 @@ impl Server {
         script: &'static str,
         end: &'static str,
         environment: Vec<(&'static str, String)>,
+        arguments: Vec<String>,
     ) -> Self {
         let folder = TempDir::with_prefix("tetcore-").unwrap();
-        Self { script, end, environment, folder, port: free_port(), process: None }
+        Self { script, end, environment, arguments, folder, port: free_port(), process: None }
     }
 
     fn start(&mut self) {
@@ -48,6 +50,7 @@ impl Server {
         let process = Command::new(&script)
             .arg(self.folder.path().join("data"))
             .arg(self.port.to_string())
+            .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("DIE_WITH_PARENT", "1")
             .stdin(Stdio::null())
@@ -164,7 +167,7 @@ impl Postgres {
 
     fn start_with(environment: Vec<(&'static str, String)>) -> Self {
         let mut postgres = Self {
-            server: Server::new("postgres", "-QUIT", environment),
+            server: Server::new("postgres", "-QUIT", environment, Vec::new()),
             template: OnceLock::new(),
         };
         postgres.resume();
@@ -199,6 +202,11 @@ impl Postgres {
     /// Ends every process of the server at once, as a crash would.
     pub fn crash(&mut self) {
         self.server.stop(self.server.end);
+    }
+
+    /// Ends the server as for maintenance: connections are closed, transactions undone.
+    pub fn shut_down(&mut self) {
+        self.server.stop("-INT");
     }
 
     /// Starts the server again, with its data.
@@ -354,7 +362,23 @@ impl Redis {
     /// Starts a server of this test's own.
     #[must_use]
     pub fn start() -> Self {
-        let mut redis = Self { server: Server::new("redis", "-KILL", Vec::new()) };
+        Self::start_with(Vec::new())
+    }
+
+    /// As [`start`](Self::start), with these arguments of redis-server.
+    pub(super) fn start_with(arguments: Vec<String>) -> Self {
+        Self::start_in(Vec::new(), arguments)
+    }
+
+    /// As [`start`](Self::start), but what it was told and has answered survives its end.
+    #[must_use]
+    pub fn durable() -> Self {
+        let arguments = ["--appendfsync", "always"].map(str::to_owned);
+        Self::start_in(vec![("REDIS_APPENDONLY", "yes".to_owned())], arguments.into())
+    }
+
+    fn start_in(environment: Vec<(&'static str, String)>, arguments: Vec<String>) -> Self {
+        let mut redis = Self { server: Server::new("redis", "-KILL", environment, arguments) };
         redis.resume();
         redis
     }
@@ -366,7 +390,7 @@ impl Redis {
         &SERVER
     }
 
-    /// Ends the server; what it held is gone.
+    /// Ends the server at once; unless it is durable, what it held is gone.
     pub fn stop(&mut self) {
         self.server.stop(self.server.end);
     }
@@ -437,8 +461,21 @@ impl Redis {
     /// The answer to one command.
     #[must_use]
     pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
-        let mut connection = self.client().get_connection().unwrap();
-        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection).unwrap()
+        self.try_command(words).unwrap()
+    }
+
+    /// The answer to one command of a server that may refuse it, or not run.
+    pub(super) fn try_command<T: redis::FromRedisValue>(
+        &self,
+        words: &[&str],
+    ) -> redis::RedisResult<T> {
+        let mut connection = self.client().get_connection()?;
+        redis::cmd(words[0]).arg(&words[1..]).query(&mut connection)
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> String {
+        self.server.port.to_string()
     }
 
     /// Appends an element to a list.

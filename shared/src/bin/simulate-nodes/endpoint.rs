@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::rng::Rng;
+use shared::testing::Rng;
 
 const MAX_RESPONSE_HEAD: usize = 8 * 1024;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

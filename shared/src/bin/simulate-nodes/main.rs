@@ -7,7 +7,6 @@ mod frame;
 mod node;
 mod options;
 mod pace;
-mod rng;
 mod simulation;
 mod slot;
 mod socket;

@@ -1,8 +1,9 @@
 //! Who sends, and the script that each node follows.
 
+use shared::testing::Rng;
+
 use crate::{
     catalogue::{self, Catalogue, Kind},
-    rng::Rng,
     slot::{Scene, Slot},
     template::{Field, Template, Value},
 };
@@ -60,7 +61,7 @@ impl Node {
         seed: u64,
         now_millis: u64,
     ) -> Self {
-        let seed = Rng::new(seed, number as u64).next();
+        let seed = Rng::new(seed, number as u64).bits();
         let mut traits = Rng::new(seed, 0);
         let first_id = match dialect {
             Dialect::Inserted => FIRST_SPAN_ID,

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::rng::Rng;
+use shared::testing::Rng;
 
 /// What real nodes send every 5 to 6 seconds.
 const MESSAGES_PER_ROUND: u64 = 6;

@@ -15,11 +15,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
+use shared::testing::Rng;
+
 use crate::{
     node::{Dialect, Node, Script, peer_id},
     options::Options,
     pace::Pace,
-    rng::Rng,
     slot::unix_nanos,
     socket::{Shared, Socket},
     summary::Summary,

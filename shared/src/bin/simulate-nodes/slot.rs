@@ -2,10 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use shared::testing::Rng;
+
 use crate::{
     digits::{decimal, hex, timestamp},
     node::Node,
-    rng::Rng,
 };
 
 const SECONDS_PER_BLOCK: u64 = 6;
@@ -147,7 +148,7 @@ fn write_block_hash(height: u64, out: &mut Vec<u8>) {
 fn write_hash(rng: &mut Rng, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0x");
     for _ in 0..4 {
-        hex(rng.next(), out);
+        hex(rng.bits(), out);
     }
 }
 
@@ -207,7 +208,7 @@ fn write_object<'a>(
 fn write_padding(length: usize, rng: &mut Rng, out: &mut Vec<u8>) {
     let end = out.len() + length;
     while out.len() < end {
-        hex(rng.next(), out);
+        hex(rng.bits(), out);
     }
     out.truncate(end);
 }

@@ -10,12 +10,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use shared::testing::Rng;
+
 use crate::{
     endpoint::Endpoint,
     frame::Batch,
     node::{Node, Script},
     pace::Pace,
-    rng::Rng,
     slot::Scene,
     tally::Tally,
     template::Template,

@@ -1,8 +1,9 @@
 //! Messages encoded once, but for the places where something differs from message to message.
 
+use shared::testing::Rng;
+
 use crate::{
     node::{Dialect, Node},
-    rng::Rng,
     slot::{Scene, Slot},
 };
 

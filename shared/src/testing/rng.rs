@@ -1,19 +1,21 @@
-//! A small seeded generator: every run with the same seed simulates the same nodes.
+//! A small seeded generator: every run with the same seed does the same.
 
 use std::{ops::Range, time::Duration};
 
 /// `SplitMix64`.
 #[derive(Clone)]
-pub(crate) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
     /// A generator of its own for each (seed, stream), however close the numbers are.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        let stream = Rng(stream).next();
-        Rng(Rng(seed ^ stream).next())
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
+        let stream = Rng(stream).bits();
+        Rng(Rng(seed ^ stream).bits())
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,26 +25,28 @@ impl Rng {
 
     /// Evenly below `bound`, by multiplication, which is cheaper than a division.
     #[allow(clippy::cast_possible_truncation)] // the high half of a 128-bit product fits 64 bits
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A frame's mask, never the one that masks nothing.
     #[allow(clippy::cast_possible_truncation)] // any 32 bits will do
-    pub(crate) fn mask_key(&mut self) -> u32 {
-        (self.next() as u32).max(1)
+    pub fn mask_key(&mut self) -> u32 {
+        (self.bits() as u32).max(1)
     }
 
-    pub(crate) fn millis(&mut self, range: Range<u64>) -> Duration {
+    /// A time of so many milliseconds.
+    pub fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(range.start + self.below(range.end - range.start))
     }
 
-    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    /// One of these.
+    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[usize::try_from(self.below(choices.len() as u64)).unwrap_or_default()]
     }
 
     /// Text of `length` characters out of `alphabet`.
-    pub(crate) fn text(&mut self, alphabet: &[u8], length: usize) -> String {
+    pub fn text(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).map(|_| char::from(self.pick(alphabet))).collect()
     }
 }
