@@ -196,10 +196,11 @@ impl Stack {
     async fn kill_redis(&mut self) -> anyhow::Result<()> {
         let owner = self.database.owner().await;
         owner.batch_execute("BEGIN; LOCK TABLE ingest_batches IN ACCESS EXCLUSIVE MODE").await?;
-        let size = format!("{{{PREFIX}:0}}:size");
+        // Not only in the hands of batch-flush, which would store it all the same.
+        let queue = format!("{{{PREFIX}:0}}:queue");
         eventually("messages wait in Redis", || async {
-            let waiting: Option<i64> = self.redis.command(&["HGET", &size, "messages"]);
-            waiting.filter(|messages| *messages > 0)
+            let waiting: i64 = self.redis.command(&["LLEN", &queue]);
+            (waiting > 0).then_some(())
         })
         .await;
         self.redis.stop();
