@@ -131,6 +131,8 @@ impl Plan {
                 self.next.push(second);
             }
         }
+        // PostgreSQL last, since it is asked before Redis is killed.
+        faults.sort();
         let which = self.rng.pick(&[0, 1]);
         let hold = if faults.contains(&Fault::FlushFrozenForLong) {
             self.rng.millis(16_000..20_000)

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use shared::{
     db::Client,
-    testing::{Database, Function, Node, Postgres, Redis, command, metric},
+    testing::{Database, Function, Node, Postgres, Redis, command, eventually, metric},
 };
 
 use crate::{
@@ -116,7 +116,7 @@ impl Stack {
             Fault::FlushFrozen | Fault::FlushFrozenForLong => {
                 self.flushes[which].signal("-STOP");
             }
-            Fault::RedisKilled => self.redis.stop(),
+            Fault::RedisKilled => self.kill_redis().await?,
             Fault::RedisFrozen => self.redis.freeze(),
             Fault::RedisCut => self.redis.cut_connections(),
             Fault::PostgresCrashed => self.postgres.crash(),
@@ -189,6 +189,21 @@ impl Stack {
         let other = self.ingests[1 - which];
         let targets = vec![self.instances[other].target.clone()];
         self.nodes.iter().for_each(|nodes| nodes.send_to(targets.clone()));
+        Ok(())
+    }
+
+    /// Ends Redis while it holds something, which nobody can store for that moment.
+    async fn kill_redis(&mut self) -> anyhow::Result<()> {
+        let owner = self.database.owner().await;
+        owner.batch_execute("BEGIN; LOCK TABLE ingest_batches IN ACCESS EXCLUSIVE MODE").await?;
+        // Not only in the hands of batch-flush, which would store it all the same.
+        let queue = format!("{{{PREFIX}:0}}:queue");
+        eventually("messages wait in Redis", || async {
+            let waiting: i64 = self.redis.command(&["LLEN", &queue]);
+            (waiting > 0).then_some(())
+        })
+        .await;
+        self.redis.stop();
         Ok(())
     }
 
