@@ -150,12 +150,12 @@ async fn messages_wait_while_the_disk_is_full() {
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
         END $$;
-        CREATE TRIGGER full_disk BEFORE INSERT ON tetcore_logs EXECUTE FUNCTION refuse()";
+        CREATE TRIGGER full_disk BEFORE INSERT ON log_rows EXECUTE FUNCTION refuse()";
     owner.batch_execute(full).await.unwrap();
     let mut node = pipeline.node("/").await;
     send(&mut node, 0..MESSAGES).await;
     failed(&pipeline, "No space left on device").await;
-    owner.batch_execute("DROP TRIGGER full_disk ON tetcore_logs").await.unwrap();
+    owner.batch_execute("DROP TRIGGER full_disk ON log_rows").await.unwrap();
     // None of them was taken for one that PostgreSQL refuses.
     assert_stored(&pipeline, MESSAGES, "a full disk", Instant::now()).await;
 }
@@ -165,7 +165,7 @@ async fn messages_wait_behind_a_lock_for_as_long_as_it_is_held() {
     let pipeline = Pipeline::start();
     let mut holder = pipeline.database.owner().await;
     let lock = holder.transaction().await.unwrap();
-    lock.batch_execute("LOCK TABLE tetcore_logs IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    lock.batch_execute("LOCK TABLE log_rows IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let mut node = pipeline.node("/").await;
     send(&mut node, 0..MESSAGES / 2).await;
     failed(&pipeline, "canceling statement due to lock timeout").await;
