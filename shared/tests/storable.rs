@@ -54,7 +54,8 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            vec((text(), inner), 0..4).prop_map(|members| Map::from_iter(members).into()),
+            vec((text(), inner), 0..4)
+                .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
         ]
     })
 }
@@ -94,7 +95,7 @@ fn known_message() -> impl Strategy<Value = String> {
         let nodes = others.into_iter().map(|(peer, reputation, connected)| {
             (peer, json!({ "reputation": reputation, "connected": connected }))
         });
-        json!({ "peerId": peer, "peerset": { "nodes": Map::from_iter(nodes) } })
+        json!({ "peerId": peer, "peerset": { "nodes": nodes.collect::<Map<_, _>>() } })
     });
     (msg, ts, text(), report, vec((member, value()), 0..3), 0_u8..4).prop_map(
         |(msg, ts, network_id, report, others, shape)| {

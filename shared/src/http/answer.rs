@@ -142,12 +142,12 @@ fn next_link(uri: &Uri, next: &str) -> String {
     }
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     link.extend(["cursor=", &next, ">; rel=\"next\""]);
-    let ascii = |character: char| match character {
-        '\0'..='\x7f' => character.to_string(),
-        _ => {
-            let bytes = &mut [0; 4];
-            form_urlencoded::byte_serialize(character.encode_utf8(bytes).as_bytes()).collect()
+    let ascii = |character: char| {
+        if character.is_ascii() {
+            return character.to_string();
         }
+        let bytes = &mut [0; 4];
+        form_urlencoded::byte_serialize(character.encode_utf8(bytes).as_bytes()).collect()
     };
     link.chars().map(ascii).collect()
 }
