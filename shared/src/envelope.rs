@@ -240,4 +240,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_row_of_a_time_that_no_number_holds_is_not_read() {
+        let mut bytes = b"{}".to_vec();
+        let logs = message::parse(&mut bytes).unwrap().logs;
+        let log = Log {
+            created_at: 0,
+            peer_connection_id: 7,
+            node_id: None,
+            audit: false,
+            msg: None,
+            logs,
+        };
+        let mut tuple = Vec::new();
+        log.encode(&mut tuple);
+        assert!(row::Tuple::read(&tuple).is_some());
+        // Behind the number of fields, the id, and the lengths of both.
+        tuple[18..26].copy_from_slice(&i64::MAX.to_be_bytes());
+        assert!(row::Tuple::read(&tuple).is_none());
+    }
 }

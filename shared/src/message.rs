@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -24,7 +24,7 @@ const MAX_PEER_ID: usize = 128;
 const MAX_LABEL: usize = 512;
 
 /// Why a message cannot be stored.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, thiserror::Error)]
 pub enum Reject {
     /// Bytes that are not UTF-8.
     #[error("invalid_utf8")]
@@ -237,9 +237,11 @@ pub(crate) fn string(json: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
-/// Microseconds since 1970 of an RFC 3339 time with any number of fraction digits.
+/// Microseconds since 1970 of an RFC 3339 time with any number of fraction digits. Times before the
+/// year 1 are none: PostgreSQL does not know a year 0 in the form in which they would be written.
 fn timestamp(json: &[u8]) -> Option<i64> {
-    DateTime::parse_from_rfc3339(&string(json)?).ok().map(|time| time.timestamp_micros())
+    let time = DateTime::parse_from_rfc3339(&string(json)?).ok()?.to_utc();
+    (time.year() > 0).then(|| time.timestamp_micros())
 }
 
 /// A range of the message's bytes.
@@ -502,8 +504,8 @@ impl Scanner<'_> {
         }
         // Leading or trailing zeros are counted like other digits: simpler, and at most refuses
         // what nobody sends.
-        if integer.saturating_add(exponent.max(0)) > MAX_INTEGER_DIGITS
-            || fraction.saturating_add(exponent.min(0).saturating_neg()) > MAX_FRACTION_DIGITS
+        if integer.saturating_add(exponent) > MAX_INTEGER_DIGITS
+            || fraction.saturating_sub(exponent) > MAX_FRACTION_DIGITS
         {
             return Err(Reject::NumberOutOfRange);
         }

@@ -307,7 +307,7 @@ fn fields(tuple: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
 
 /// The time in a tuple's timestamp field, in microseconds since 1970.
 fn read_timestamp(field: &[u8]) -> Option<i64> {
-    Some(i64::from_be_bytes(field.try_into().ok()?) + POSTGRES_EPOCH_US)
+    i64::from_be_bytes(field.try_into().ok()?).checked_add(POSTGRES_EPOCH_US)
 }
 
 fn timestamp(out: &mut Vec<u8>, unix_us: i64) {

@@ -14,7 +14,7 @@ use repository::{arguments, functions, root};
 use serde_json::Value;
 use shared::{
     metrics::{Feed, Flush, Http, Ingest, Metrics, Purge},
-    testing::{Database, Function, Node, Redis, eventually, get},
+    testing::{Database, Function, Node, Redis, eventually, get, send},
 };
 
 const README: &str = include_str!("../../README.md");
@@ -354,6 +354,102 @@ async fn no_log_and_no_answer_tells_a_secret() {
             .await;
             assert_discreet(&function.log());
         }
+    }
+}
+
+/// What nobody outside needs to know: languages, libraries, statements, tables and places of files.
+const INTERNALS: [&str; 20] = [
+    "rust",
+    "tokio",
+    "hyper",
+    "serde",
+    "postgres",
+    "redis",
+    "websockets",
+    "panic",
+    "backtrace",
+    ".rs",
+    ".sql",
+    "/src",
+    "/target",
+    "/home",
+    "select ",
+    "insert ",
+    "relation",
+    "log_rows",
+    "peer_connections",
+    "127.0.0.1",
+];
+
+#[tokio::test]
+async fn no_error_tells_what_is_inside() {
+    let json = ("content-type", "application/json");
+    let asked = [
+        ("GET", vec![], ""),
+        ("GET", vec![("accept", "image/png")], ""),
+        ("GET", vec![("upgrade", "websocket"), ("connection", "upgrade")], ""),
+        ("DELETE", vec![], ""),
+        ("POST", vec![], ""),
+        ("POST", vec![json], r#"{"a":"#),
+        ("POST", vec![json], r#"{"setup":{}}"#),
+        ("POST", vec![json], r#"{"benchmark_id":"'"}"#),
+    ];
+    let others =
+        ["/", "/audit", "/feed", "/nowhere", "/healthz/x", "/readyz", "/%00/..", "/dashboard/x"];
+    for reachable in [true, false] {
+        let mut statuses = BTreeSet::new();
+        for name in functions() {
+            let Some(arguments) = arguments(&name) else {
+                continue;
+            };
+            let database = Database::new();
+            let role = if name.ends_with("-flush") || name == "purge-job" {
+                "tetcore"
+            } else {
+                "tetcore_query"
+            };
+            let urls = if reachable {
+                (database.url(role), Redis::shared().url())
+            } else {
+                ("postgres://127.0.0.1:1/none".to_owned(), "redis://127.0.0.1:1/".to_owned())
+            };
+            let settings = [("DATABASE_URL", urls.0.as_str()), ("REDIS_URL", &urls.1)];
+            let function = Function::start_with(&name, &settings, arguments);
+            if reachable {
+                eventually("it is ready", async || {
+                    (function.get("/readyz").await.status == 200).then_some(())
+                })
+                .await;
+                // It may not read any more what it asks for, which is our fault, not the client's.
+                let sql = "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM tetcore_query";
+                database.owner().await.batch_execute(sql).await.unwrap();
+            }
+            let described = function.get("/openapi.json").await.json();
+            let paths = described["paths"].as_object().unwrap().keys().flat_map(|path| {
+                let path = path.replace("{id}", "1").replace("{peer_id}", "p");
+                ["", "?limit=0", "?peer_id=p", "?peer_id=p&peer_id=%27"]
+                    .map(|query| path.clone() + query)
+            });
+            for path in paths.chain(others.map(str::to_owned)) {
+                for (method, headers, body) in &asked {
+                    let answer = send(function.address(), method, &path, headers, *body).await;
+                    if answer.status.is_success() {
+                        continue;
+                    }
+                    statuses.insert(answer.status.as_u16());
+                    let told = format!("{:?} {}", answer.headers, answer.text()).to_lowercase();
+                    for internal in INTERNALS {
+                        assert!(!told.contains(internal), "{name} {method} {path}: {told}");
+                    }
+                    for header in ["server", "via", "x-powered-by"] {
+                        assert!(!answer.headers.contains_key(header), "{name} {method} {path}");
+                    }
+                }
+            }
+        }
+        let fault = if reachable { 500 } else { 503 };
+        let expected = BTreeSet::from([400, 404, 405, 406, 415, 422, 426, fault]);
+        assert!(statuses.is_superset(&expected), "{statuses:?}");
     }
 }
 

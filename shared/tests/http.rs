@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
-use shared::testing::{Answer, Database, Function, eventually, get, request, send};
+use shared::testing::{Answer, Database, Function, eventually, get, metric, request, send};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -410,6 +410,9 @@ async fn without_a_token_nothing_is_told() {
         }
     }
     get(address, "/nodes?token=first-token", &[]).await.assert_problem(401, None, "Bearer");
+    let counted =
+        metric(&function.get("/metrics").await.text(), "http_answers_total{status=\"401\"}");
+    assert_eq!(counted, 12 * 3 + 1, "each guess is counted");
     assert!(!function.log().contains("first-token"));
     // What tells nothing stays open, and a browser asks what it may ask before it shows a token.
     for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {

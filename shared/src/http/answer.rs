@@ -129,19 +129,27 @@ fn is_known(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
 }
 
-/// The same request for what follows the place `next` (RFC 8288).
+/// The same request for what follows the place `next` (RFC 8288), in ASCII as a URI is: some
+/// clients send other letters as they are.
 fn next_link(uri: &Uri, next: &str) -> String {
-    let mut query = String::new();
-    let others =
-        uri.query().unwrap_or("").split('&').filter(|parameter| {
-            !parameter.is_empty() && parameter.split('=').next() != Some("cursor")
-        });
-    for parameter in others {
-        query.push_str(parameter);
-        query.push('&');
+    let mut link = format!("<{}?", uri.path());
+    for parameter in uri.query().unwrap_or("").split('&') {
+        // Its name may be percent-encoded, too.
+        let name = form_urlencoded::parse(parameter.as_bytes()).next().map(|(name, _)| name);
+        if name.is_some_and(|name| name != "cursor") {
+            link.extend([parameter, "&"]);
+        }
     }
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    format!("<{}?{query}cursor={next}>; rel=\"next\"", uri.path())
+    link.extend(["cursor=", &next, ">; rel=\"next\""]);
+    let ascii = |character: char| {
+        if character.is_ascii() {
+            return character.to_string();
+        }
+        let bytes = &mut [0; 4];
+        form_urlencoded::byte_serialize(character.encode_utf8(bytes).as_bytes()).collect()
+    };
+    link.chars().map(ascii).collect()
 }
 
 fn accepts_gzip(asked: &HeaderMap) -> bool {
@@ -166,4 +174,25 @@ fn compress(body: &[u8], effort: Compression) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), effort);
     encoder.write_all(body).ok()?;
     encoder.finish().ok().map(Bytes::from)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_asked_for_in_plain_letters_and_with_one_cursor() {
+        for (asked, next) in [
+            ("/nodes", "/nodes?cursor=1_a"),
+            ("/nodes?", "/nodes?cursor=1_a"),
+            ("/nodes?&name=a%20b&&limit=1&", "/nodes?name=a%20b&limit=1&cursor=1_a"),
+            ("/nodes?cursor=0_f&limit=1&cursor", "/nodes?limit=1&cursor=1_a"),
+            ("/nodes?%63urso%72=0_f&limit=1", "/nodes?limit=1&cursor=1_a"),
+            ("/of/ä?name=😀%C3%A4", "/of/%C3%A4?name=%F0%9F%98%80%C3%A4&cursor=1_a"),
+        ] {
+            let link = next_link(&Uri::try_from(asked).unwrap(), "1_a");
+            assert_eq!(link, format!("<{next}>; rel=\"next\""), "{asked}");
+        }
+    }
 }

@@ -99,6 +99,14 @@ fn what_cannot_be_stored_has_its_reason() {
     assert!(stored(&deep(127)).is_ok());
     let extreme = r#"{"a":"\ud83d\ude00","b":1e131071,"c":1e-16383}"#;
     assert!(parse(&mut extreme.as_bytes().to_vec()).is_ok());
+    // An exponent moves the point: what counts are the digits before and behind it then.
+    let shifted = [format!("{}e-9", "1".repeat(131_081)), format!("0.{}e9", "1".repeat(16_392))];
+    for number in shifted {
+        assert!(parse(&mut format!(r#"{{"a":{number}}}"#).into_bytes()).is_ok());
+        let beyond = number.replacen('1', "11", 1);
+        let refused = parse(&mut format!(r#"{{"a":{beyond}}}"#).into_bytes()).unwrap_err();
+        assert_eq!(refused, Reject::NumberOutOfRange);
+    }
 }
 
 #[test]
@@ -119,6 +127,9 @@ fn times_are_read_or_missed() {
         (r#""1970-01-01T00:00:01+00:00""#, Some(1_000_000)),
         (r#""1970-01-01T00:00:00.000001999Z""#, Some(1)),
         (r#""1970-01-01T00:00:00.123-05:00""#, Some(18_000_123_000)),
+        (r#""0001-01-01T00:00:00Z""#, Some(-62_135_596_800_000_000)),
+        (r#""0000-12-31T23:59:59Z""#, None),
+        (r#""0001-01-01T00:00:00+00:01""#, None),
         (r#""yesterday""#, None),
         ("5", None),
     ] {
