@@ -204,15 +204,13 @@ impl Server {
             .set_connection_timeout(Some(TIMEOUT))
             // Blocking commands wait for WAIT before they answer.
             .set_response_timeout(Some(TIMEOUT + WAIT));
-        match &self.tls {
-            Some(tls) => tokio::time::timeout(TIMEOUT, self.connect_over(tls, config))
-                .await
-                .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?,
-            None => {
-                let client = Client::open(self.info.clone())?;
-                client.get_multiplexed_async_connection_with_config(&config).await
-            }
-        }
+        let Some(tls) = &self.tls else {
+            let client = Client::open(self.info.clone())?;
+            return client.get_multiplexed_async_connection_with_config(&config).await;
+        };
+        tokio::time::timeout(TIMEOUT, self.connect_over(tls, config))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     async fn connect_over(
