@@ -232,7 +232,7 @@ async fn a_head_that_is_malformed_or_too_large_is_refused() {
     let mut honest = Node::connect(address, "/s3cret").await;
     let get =
         |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\n{HANDSHAKE}{headers}\r\n");
-    let many: String = (0..200).map(|number| format!("X-{number}: x\r\n")).collect();
+    let many = "X-Many: x\r\n".repeat(200);
     let malformed = [
         get("/s3cret", &format!("X-Long: {}\r\n", "x".repeat(64 << 10))),
         get("/s3cret", &many),
