@@ -30,7 +30,7 @@ struct Options {
     /// Change nothing, and say what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Go on, a purge and a compaction every `PURGE_INTERVAL_S`, instead of leaving that to a
+    /// Go on, with purges and compactions every `PURGE_INTERVAL_S`, instead of leaving them to a
     /// scheduler
     #[arg(long = "loop")]
     repeat: bool,
@@ -89,10 +89,24 @@ async fn purge_job(options: Options, config: Config, shutdown: Shutdown) -> anyh
         async move { db::connect(&url, NAME, "").await.map(drop) }
     });
     let listener = http::bind(config.bind, config.port, None)?;
-    tokio::try_join!(
-        http::serve(listener, routes, shutdown.clone()),
-        repeat(options, &config, &runs, &shutdown),
-    )?;
+    let pause = Duration::from_secs(config.purge_interval_s);
+    let purging = repeat(pause, &shutdown, &runs.runs, async || {
+        let Some(summary) = purge(options, &config, &shutdown).await? else { return Ok(None) };
+        if !summary.dry_run {
+            runs.rows_removed.inc_by(summary.rows_removed);
+        }
+        Ok(Some(summary.complete))
+    });
+    // Beside it, not behind it: what expires does not wait for a long compaction.
+    let compacting = repeat(pause, &shutdown, &runs.compactions, async || {
+        if options.dry_run {
+            return Ok(None);
+        }
+        let Some(summary) = compact(&config, &shutdown).await? else { return Ok(None) };
+        runs.messages_packed.inc_by(summary.messages_packed);
+        Ok(Some(summary.complete))
+    });
+    tokio::try_join!(http::serve(listener, routes, shutdown.clone()), purging, compacting)?;
     Ok(())
 }
 
@@ -121,32 +135,17 @@ fn print<S: Serialize>(summary: Option<S>) -> anyhow::Result<Option<S>> {
     Ok(summary)
 }
 
-/// Run after run. One that fails is left to the next, since a restart would do no more.
+/// Run after run, each counted. One that fails is left to the next, since a restart would do no
+/// more.
 async fn repeat(
-    options: Options,
-    config: &Config,
-    metrics: &metrics::Purge,
+    pause: Duration,
     shutdown: &Shutdown,
+    runs: &IntCounterVec,
+    run: impl AsyncFn() -> anyhow::Result<Option<bool>>,
 ) -> anyhow::Result<()> {
-    let interval = Duration::from_secs(config.purge_interval_s);
     while !shutdown.is_cancelled() {
-        let purged = purge(options, config, shutdown).await.map(|summary| {
-            let summary = summary?;
-            if !summary.dry_run {
-                metrics.rows_removed.inc_by(summary.rows_removed);
-            }
-            Some(summary.complete)
-        });
-        count(&metrics.runs, purged);
-        if !options.dry_run {
-            let compacted = compact(config, shutdown).await.map(|summary| {
-                let summary = summary?;
-                metrics.messages_packed.inc_by(summary.messages_packed);
-                Some(summary.complete)
-            });
-            count(&metrics.compactions, compacted);
-        }
-        shutdown.run_until_cancelled(tokio::time::sleep(interval)).await;
+        count(runs, run().await);
+        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
     }
     Ok(())
 }

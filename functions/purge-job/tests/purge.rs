@@ -222,12 +222,10 @@ async fn a_loop_runs_again_reports_and_stops_when_asked() {
     let settings =
         [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", "1"), ("PURGE_INTERVAL_S", "1")];
     let function = Function::start_with("purge-job", &settings, &["--loop"]);
-    eventually("three runs", async || {
-        (function.metric("purge_runs_total").await >= 3).then_some(())
-    })
-    .await;
+    for runs in ["purge_runs_total", "compact_runs_total"] {
+        eventually(runs, async || (function.metric(runs).await >= 3).then_some(())).await;
+    }
     assert_eq!(function.metric("purge_removed_messages_total").await, 3);
-    assert!(function.metric("compact_runs_total").await >= 2);
     assert_eq!(function.get("/readyz").await.status, 200);
     assert!(function.stop().await.success());
     assert_purged(&database, &owner).await;
