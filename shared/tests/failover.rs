@@ -2,7 +2,7 @@
 //! `exactly_once.rs` and `database.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::time::Instant;
+use std::{os::unix::fs::MetadataExt as _, time::Instant};
 
 use serde_json::json;
 use shared::{
@@ -141,9 +141,42 @@ async fn who_finds_no_free_connection_waits_for_one() {
     assert_eq!(queries.get("/nodes").await.status, 200);
 }
 
-/// With PostgreSQL's own answer, but not with a full disk: to mount a small one takes root.
 #[tokio::test]
 async fn messages_wait_while_the_disk_is_full() {
+    // A small disk can only be mounted by root.
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return messages_wait_while_postgresql_says_that_its_disk_is_full().await;
+    }
+    let postgres = Postgres::with_small_disk(16);
+    let database = postgres.database();
+    let owner = database.owner().await;
+    owner.batch_execute("CREATE TABLESPACE small LOCATION '/mnt'").await.unwrap();
+    let fill = "
+        DO $$ DECLARE part regclass; BEGIN
+            FOR part IN SELECT partition FROM log_partitions() LOOP
+                EXECUTE format('ALTER TABLE %s SET TABLESPACE small', part);
+            END LOOP;
+        END $$;
+        CREATE TABLE filler (text text) TABLESPACE small";
+    owner.batch_execute(fill).await.unwrap();
+    let more = "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 8)";
+    let full = loop {
+        if let Err(error) = owner.batch_execute(more).await {
+            break error;
+        }
+    };
+    assert_eq!(full.code(), Some(&SqlState::DISK_FULL));
+    let pipeline = Pipeline::start_on(database, Redis::shared(), &[]);
+    let mut node = pipeline.node("/").await;
+    send(&mut node, 0..MESSAGES).await;
+    failed(&pipeline, "No space left on device").await;
+    owner.batch_execute("DROP TABLE filler").await.unwrap();
+    // None of them was taken for one that PostgreSQL refuses.
+    assert_stored(&pipeline, MESSAGES, "a full disk", Instant::now()).await;
+}
+
+/// As on a full disk, with PostgreSQL's own answer.
+async fn messages_wait_while_postgresql_says_that_its_disk_is_full() {
     let pipeline = Pipeline::start();
     let owner = pipeline.database.owner().await;
     let full = "

@@ -131,6 +131,14 @@ impl Postgres {
         Self::start_with(Vec::new())
     }
 
+    /// As [`start`](Self::start), but with a disk of so many MiB at `/mnt`, which is there for this
+    /// server alone. Takes root.
+    #[must_use]
+    pub fn with_small_disk(mebibytes: u32) -> Self {
+        let size = format!("{mebibytes}m");
+        Self::start_with(vec![("PG_FSYNC", "off".to_owned()), ("PG_SMALL_DISK", size)])
+    }
+
     /// Starts a standby, which can be read. From now on, nothing is committed here that is not
     /// there, too.
     #[must_use]
