@@ -160,12 +160,12 @@ async fn messages_wait_while_the_disk_is_full() {
         CREATE TABLE filler (text text) TABLESPACE small";
     owner.batch_execute(fill).await.unwrap();
     let more = "INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 8)";
-    let full = loop {
+    let refusal = loop {
         if let Err(error) = owner.batch_execute(more).await {
             break error;
         }
     };
-    assert_eq!(full.code(), Some(&SqlState::DISK_FULL));
+    assert_eq!(refusal.code(), Some(&SqlState::DISK_FULL));
     let pipeline = Pipeline::start_on(database, Redis::shared(), &[]);
     let mut node = pipeline.node("/").await;
     send(&mut node, 0..MESSAGES).await;
