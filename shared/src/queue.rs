@@ -163,14 +163,18 @@ impl Producer {
         }
     }
 
-    /// Numbers the rows of `envelope`, and appends it to the queue. After an error it may be in the queue all the same;
+    /// Numbers the rows of `envelope`, packs it, and appends it to the queue. After an error it may be in the queue all the same;
     /// pushing it again does no harm, since its id is stored once.
     ///
     /// # Errors
     /// Redis did not answer, or refused.
     pub async fn push(&mut self, envelope: &mut Sealed) -> Result<Pushed, Error> {
-        if envelope.is_unnumbered() {
-            envelope.number(self.row_ids(envelope.messages).await?);
+        if !envelope.is_packed() {
+            let first_id = match envelope.messages {
+                0 => 0,
+                rows => self.row_ids(rows).await?,
+            };
+            envelope.pack(first_id);
         }
         let length = envelope.bytes.len() as u64;
         let connection = self.connection.get().await?;

@@ -43,3 +43,7 @@ pub async fn make_partitions(client: &Client, expiry: LogExpiry) -> Result<i32, 
     let sql = "SELECT make_partitions($1::bigint * interval '1 hour')";
     Ok(client.query_one(sql, &[&expiry.hours()]).await?.get(0))
 }
+
+/// For how many seconds from now there are partitions.
+pub const SECONDS_AHEAD: &str = "SELECT extract(epoch FROM min(lower_bound) - now())::bigint
+                                 FROM log_partitions() WHERE upper_bound = 'infinity'";

@@ -19,7 +19,9 @@ use shared::testing::{
 };
 use tokio::{net::TcpStream, task::JoinHandle, time::sleep};
 
-const NODES: usize = 50;
+const NODES: usize = 200;
+/// Between two messages of a node: 2,000 of all in a second.
+const PACE: Duration = Duration::from_millis(100);
 /// Subscribers of as many of the nodes.
 const SUBSCRIBERS: usize = 4;
 /// Real nodes wait for 10 to 19 s before they connect again.
@@ -84,7 +86,7 @@ impl Bystander {
                     break;
                 }
                 message = json!({ "msg": "n" });
-                sleep(Duration::from_millis(10)).await;
+                sleep(PACE).await;
             }
             sleep(RECONNECT).await;
         }

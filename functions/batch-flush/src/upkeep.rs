@@ -104,15 +104,6 @@ impl Gauges {
     }
 
     async fn look(&self) -> anyhow::Result<()> {
-        self.check().await?;
-        for row in self.pool.query(include_str!("partitions_ahead.sql"), &[]).await? {
-            self.metrics.partitions_ahead.set(row.get(0));
-        }
-        Ok(())
-    }
-
-    /// Whether Redis and PostgreSQL answer.
-    pub async fn check(&self) -> anyhow::Result<()> {
         // One look after the other, or an older figure might replace the newer one of another look.
         let mut shards = self.shards.lock().await;
         // The queue first: what moves on between the two looks is then counted twice, not never.
@@ -124,7 +115,18 @@ impl Gauges {
             self.metrics.stored.set(row.get(0));
             self.metrics.rejected.set(row.get(1));
         }
+        for row in self.pool.query(retention::SECONDS_AHEAD, &[]).await? {
+            self.metrics.partitions_ahead.set(row.get(0));
+        }
         Ok(())
+    }
+
+    /// Whether Redis and PostgreSQL answer.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        for shard in self.shards.lock().await.iter_mut() {
+            shard.size().await?;
+        }
+        Ok(self.pool.ping().await?)
     }
 
     /// How much is waiting, and for how many seconds the oldest of it.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use chrono::Utc;
 use shared::{
     db,
@@ -17,7 +18,7 @@ use shared::{
     queue::{CLAIM_RENEWAL, Claim, Consumer},
     service::Shutdown,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{
     session::Session,
@@ -27,6 +28,9 @@ use crate::{
 /// Pause before something is tried again: at first, and at the most.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MOST: Duration = Duration::from_secs(2);
+/// PostgreSQL, which ends statements after a minute itself, does not answer at all if a transaction takes longer than
+/// this: another connection may lead to a server that does.
+const SILENCE: Duration = Duration::from_mins(2);
 /// How often claims of others are looked at.
 const RESCUE_EVERY: Duration = Duration::from_secs(5);
 
@@ -163,12 +167,12 @@ impl Worker {
             anyhow::bail!("no connection");
         };
         let consumer = &mut self.consumer;
-        let stored = match renewing(consumer, claim, store(session, envelopes, self.slot)).await {
+        let stored = match renewing(consumer, claim, store(session, envelopes, self.slot)).await? {
             Err(error) if db::is_bad_data(&error) => {
                 let mut all = Stored::default();
                 for envelope in envelopes {
                     let one = store_bisected(session, envelope, self.slot);
-                    let one = renewing(consumer, claim, one).await?;
+                    let one = renewing(consumer, claim, one).await??;
                     all.repeated += one.repeated;
                 }
                 all
@@ -180,19 +184,19 @@ impl Worker {
     }
 }
 
-/// Awaits `storing`, and keeps the claim alive meanwhile.
+/// Awaits `storing`, and keeps the claim alive meanwhile. The outer error is PostgreSQL's silence.
 async fn renewing<T>(
     consumer: &mut Consumer,
     claim: &Claim,
-    storing: impl Future<Output = T>,
-) -> T {
-    let mut storing = std::pin::pin!(storing);
+    storing: impl Future<Output = Result<T, db::Error>>,
+) -> anyhow::Result<Result<T, db::Error>> {
+    let mut storing = std::pin::pin!(timeout(SILENCE, storing));
     let mut renewal = interval(CLAIM_RENEWAL);
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     renewal.reset();
     loop {
         tokio::select! {
-            result = &mut storing => return result,
+            result = &mut storing => return result.context("PostgreSQL does not answer"),
             _ = renewal.tick() => {
                 if let Err(error) = consumer.renew(claim).await {
                     tracing::warn!(%error, "a claim was not renewed");

@@ -88,7 +88,8 @@ pub(crate) async fn run(
     }
     let mut summary = purge.summary;
     summary.complete &= !shutdown.is_cancelled();
-    summary.partitions_ahead_days = db.query_one(include_str!("days_ahead.sql"), &[]).await?.get(0);
+    let seconds_ahead: i64 = db.query_one(retention::SECONDS_AHEAD, &[]).await?.get(0);
+    summary.partitions_ahead_days = seconds_ahead.div_euclid(86_400);
     summary.duration_ms = started.elapsed().as_millis();
     Ok(Some(summary))
 }

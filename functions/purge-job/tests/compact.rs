@@ -1,30 +1,18 @@
 //! What `purge-job compact` packs, and that nobody sees a difference.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    process::Stdio,
-    thread,
-    time::{Duration, Instant},
-};
+mod job;
+
+use std::{process::Stdio, time::Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     db::Client,
-    testing::{Database, Function, command, eventually},
+    testing::{Database, command, eventually},
 };
 
-/// Runs purge-job to its end: the summary that it printed.
-fn run(database: &Database, compact_after_h: &str, log_expiry_h: &str, job: &[&str]) -> Value {
-    let url = database.url("tetcore");
-    let settings = [
-        ("DATABASE_URL", url.as_str()),
-        ("COMPACT_AFTER_H", compact_after_h),
-        ("LOG_EXPIRY_H", log_expiry_h),
-    ];
-    let output = Function::output("purge-job", &settings, job);
-    serde_json::from_str(output.lines().last().unwrap()).unwrap()
-}
+use crate::job::{run, run_and_kill};
 
 fn compact(database: &Database, compact_after_h: &str) -> Value {
     run(database, compact_after_h, "280320", &["compact"])
@@ -185,21 +173,6 @@ async fn what_expires_in_part_is_unpacked_and_what_expires_goes() {
         let left = stored.owner.query_one(expired, &[&horizon]).await.unwrap();
         assert_eq!(left.get::<_, i64>(0), 0, "{summary}");
     }
-}
-
-/// Runs purge-job, and kills it after a time.
-fn run_and_kill(database: &Database, log_expiry_h: &str, job: &[&str], after: Duration) {
-    let url = database.url("tetcore");
-    let settings =
-        [("DATABASE_URL", url.as_str()), ("COMPACT_AFTER_H", "1"), ("LOG_EXPIRY_H", log_expiry_h)];
-    let mut run = command("purge-job", &settings, job)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    thread::sleep(after);
-    run.kill().unwrap();
-    run.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 //! What a run of purge-job removes, and what it leaves alone.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod job;
+
 use std::{
-    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -11,17 +12,15 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared::{
     db::Client,
-    testing::{Database, Function, Pipeline, Redis, command, eventually, masked},
+    testing::{Database, Function, Pipeline, Redis, eventually, masked},
 };
+
+use crate::job::{run, run_and_kill};
 
 /// Runs purge-job on `database` to its end: the summary that it printed. A compaction packs what is
 /// older than an hour.
 fn purge(database: &Database, log_expiry_h: &str, arguments: &[&str]) -> Value {
-    let url = database.url("tetcore");
-    let settings =
-        [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h), ("COMPACT_AFTER_H", "1")];
-    let output = Function::output("purge-job", &settings, arguments);
-    serde_json::from_str(output.lines().last().unwrap()).unwrap()
+    run(database, "1", log_expiry_h, arguments)
 }
 
 async fn count(client: &Client, sql: &str) -> i64 {
@@ -294,20 +293,6 @@ async fn what_was_derived_from_rows_goes_with_them() {
     assert!(count(&owner, left).await > 0, "those of the last hour");
 }
 
-/// Runs purge-job on `database`, and kills it after a time.
-fn purge_and_kill(database: &Database, log_expiry_h: &str, after: Duration) {
-    let url = database.url("tetcore");
-    let settings = [("DATABASE_URL", url.as_str()), ("LOG_EXPIRY_H", log_expiry_h)];
-    let mut run = command("purge-job", &settings, &[])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    thread::sleep(after);
-    run.kill().unwrap();
-    run.wait().unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_is_completed_by_the_next_run() {
     const KILLS: u32 = 10;
@@ -327,7 +312,7 @@ async fn killed_at_any_moment_it_is_completed_by_the_next_run() {
         store_and_derive(&owner).await;
         owner.execute(remember, &[]).await.unwrap();
         let expiry = (19 - kill).to_string();
-        purge_and_kill(&database, &expiry, whole * (2 * kill + 1) / (2 * KILLS));
+        run_and_kill(&database, &expiry, &[], whole * (2 * kill + 1) / (2 * KILLS));
         database.assert_derived().await;
     }
     let summary = purge(&database, "9", &[]);

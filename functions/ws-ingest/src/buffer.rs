@@ -267,6 +267,7 @@ impl Buffer {
     pub async fn push(self: Arc<Self>, mut producer: Producer, mut outlet: SealedQueue) {
         while let Some(mut envelope) = outlet.recv().await {
             self.note_progress();
+            let held = envelope.bytes.len();
             let mut pause = RETRY_FIRST;
             let mut complained = false;
             loop {
@@ -288,7 +289,7 @@ impl Buffer {
             self.note_progress();
             self.metrics.queued.inc_by(envelope.messages.into());
             self.metrics.in_flight.sub(envelope.messages.into());
-            self.shrink(envelope.bytes.len());
+            self.shrink(held);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Envelopes: any bytes are refused or add up, and what was sealed comes out as it went in.
 #![no_main]
 
-use bytes::Bytes;
 use chrono::DateTime;
 use libfuzzer_sys::fuzz_target;
+use lz4_flex::block;
 use shared::{
     envelope::{Builder, Envelope},
     message,
@@ -12,18 +12,18 @@ use shared::{
 
 fuzz_target!(|input: &[u8]| {
     open(input);
+    // Behind a header, what it announces would seldom be a block of lz4.
+    if let Some((header, body)) = input.split_at_checked(48) {
+        open(&[header, &block::compress(body)].concat());
+    }
     seal(input);
 });
 
 /// Whatever came out of Redis.
 fn open(input: &[u8]) {
-    let Ok(envelope) = Envelope::open(&Bytes::copy_from_slice(input)) else {
+    let Ok(envelope) = Envelope::open(input) else {
         return;
     };
-    assert_eq!(
-        envelope.rows.len() + envelope.rejects.len() + envelope.peers.len() + 48,
-        input.len()
-    );
     for section in [&envelope.rows, &envelope.rejects] {
         let read: usize = row::tuples(section).map(<[u8]>::len).sum();
         assert!(read <= section.len());
@@ -74,9 +74,9 @@ fn seal(input: &[u8]) {
     let announced = builder.len();
     let mut sealed = builder.seal(12);
     assert!(sealed.bytes.len() == announced || stored.is_empty());
-    sealed.number(100);
+    sealed.pack(100);
 
-    let envelope = Envelope::open(&sealed.bytes.into()).unwrap();
+    let envelope = Envelope::open(&sealed.bytes).unwrap();
     assert_eq!((envelope.sealed_at, envelope.rejected), (12, rejected));
     assert_eq!(envelope.messages as usize, stored.len());
     assert_eq!(row::tuples(&envelope.rejects).count(), rejected as usize);

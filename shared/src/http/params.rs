@@ -146,8 +146,10 @@ impl JsonSchema for Natural {
 /// A number from 1 to `most`, in digits only.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D, most: u32) -> Result<u32, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
+    // 4.0 is a whole number to JSON Schema, and some clients write it so.
+    let whole = text.strip_suffix(".0").unwrap_or(&text);
+    let digits = whole.bytes().all(|byte| byte.is_ascii_digit());
+    match whole.parse() {
         Ok(number @ 1..) if number <= most && digits => Ok(number),
         _ => Err(D::Error::custom(format!("expected a number from 1 to {most}, got `{text}`"))),
     }

@@ -17,6 +17,12 @@ pub(crate) async fn fill(
     make(owner, include_str!("fill.sql"), &[&count, &from, &to], rows).await
 }
 
+/// Counts them as batch-flush would have.
+pub(crate) async fn count_filled(owner: &Client) -> Result<()> {
+    let counted = owner.execute(include_str!("count_filled.sql"), &[]);
+    patiently("rows are counted", async { Ok(counted.await.map(drop)?) }).await
+}
+
 /// Runs a statement that makes so many rows.
 pub(crate) async fn make(
     owner: &Client,

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::{
     figure::{Sample, real, scaled},
-    fill::fill,
+    fill::{count_filled, fill},
     patience::patiently,
     sender::{Load, Sender},
     stack::Stack,
@@ -58,8 +58,7 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     stack.owner.batch_execute(include_str!("old_partitions.sql")).await?;
     stack.owner.execute("SELECT pg_temp.make_old_partitions('1 hour', 50)", &[]).await?;
     fill(&stack.owner, rows, from, to).await?;
-    let counted = stack.owner.execute(include_str!("count_filled.sql"), &[]);
-    patiently("they are counted", async { Ok(counted.await?) }).await?;
+    count_filled(&stack.owner).await?;
     stack.checkpoint().await?;
 
     let start_us = now_us()?;

@@ -10,7 +10,7 @@ use shared::{http::Time, testing::Function};
 
 use crate::{
     figure::{Sample, percentile, real, scaled},
-    fill::fill,
+    fill::{count_filled, fill},
     patience::patiently,
     sender::Load,
     stack::{Stack, without_autovacuum},
@@ -94,8 +94,9 @@ pub(crate) async fn run(scale: f64) -> Result<Vec<Sample>> {
     stack.owner.execute("SELECT pg_temp.make_old_partitions('1 hour', 50)", &[]).await?;
     let to = Utc::now() - TimeDelta::hours(3);
     fill(&stack.owner, rows, to - TimeDelta::hours(HOURS), to).await?;
-    let derived = stack.owner.batch_execute(include_str!("storage/derive.sql"));
-    patiently("what follows from them is noted", async { Ok(derived.await?) }).await?;
+    count_filled(&stack.owner).await?;
+    let noted = stack.owner.batch_execute(include_str!("storage/note_targets.sql"));
+    patiently("their targets are noted", async { Ok(noted.await?) }).await?;
     vacuum(&stack).await?;
 
     let old = old_bytes(&stack, to).await? / real(rows);
