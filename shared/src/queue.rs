@@ -56,8 +56,9 @@ const ROW_ID_BLOCK: u32 = 65_536;
 /// Ids that were reserved longer ago are not given to rows any more: a node that comes back, 10 s
 /// later at the earliest, then gets greater ids than before, whichever process it comes to.
 const ROW_ID_AGE: Duration = Duration::from_secs(5);
-/// What was acknowledged waits for followers within these bounds, a shard; then they are left behind.
-const FOLLOWED_BYTES: usize = 64 << 20;
+/// What was acknowledged waits for followers within these bounds, a shard; then they are left behind. So many bytes may
+/// be ten times as many, unpacked, and a follower unpacks them at once.
+const FOLLOWED_BYTES: usize = 16 << 20;
 const FOLLOWED_S: usize = 60;
 
 /// The default of `QUEUE_PREFIX`, with which all keys begin.

@@ -9,8 +9,6 @@ use super::{Connection, Error, Keys, Url};
 
 /// Consumers keep what they acknowledge while somebody followed within this time.
 const FOLLOWING_MS: u64 = 10_000;
-/// Groups that are looked at in one step.
-const MOST_GROUPS: usize = 256;
 
 /// Who follows one shard: sees every envelope that was acknowledged, in the order in which they
 /// were pushed, as long as no consumer died with a claim.
@@ -72,8 +70,7 @@ impl Follower {
                      redis.call('DEL', KEYS[2])
                      return {1, {}, redis.call('LRANGE', KEYS[3], 0, -1)}
                  end
-                 local to = ARGV[2] + ARGV[3] - 1
-                 return {0, redis.call('LRANGE', KEYS[2], ARGV[2], to), redis.call('LRANGE', KEYS[3], 0, -1)}",
+                 return {0, redis.call('LRANGE', KEYS[2], ARGV[2], -1), redis.call('LRANGE', KEYS[3], 0, -1)}",
             ),
             drop: Script::new(
                 "redis.call('LTRIM', KEYS[1], #KEYS - 1, -1)
@@ -89,7 +86,7 @@ impl Follower {
     pub async fn follow(&mut self) -> Result<Followed, Error> {
         let mut call = self.read.key(&self.keys.follower);
         call.key(&self.keys.acked_order).key(&self.keys.order);
-        call.arg(FOLLOWING_MS).arg(self.groups.len()).arg(MOST_GROUPS);
+        call.arg(FOLLOWING_MS).arg(self.groups.len());
         let (is_gap, names, open): (bool, Vec<String>, Vec<String>) =
             self.connection.run(&call).await?;
         self.open = open.into_iter().collect();
@@ -123,9 +120,21 @@ impl Follower {
 
     /// The groups that come next, up to the first that another one must precede.
     fn next(&self) -> Vec<&Group> {
-        let waits = |group: &&Group| group.before.iter().any(|id| self.open.contains(id));
+        let mut end = self.groups.len();
+        loop {
+            // One that has to wait makes wait those that must follow it.
+            let later: HashSet<&str> =
+                self.groups.range(end..).map(|group| group.id.as_str()).collect();
+            let waits = |group: &Group| {
+                group.before.iter().any(|id| self.open.contains(id) || later.contains(id.as_str()))
+            };
+            match self.groups.range(..end).position(waits) {
+                Some(first) => end = first,
+                None => break,
+            }
+        }
         let mut next: Vec<&Group> = Vec::new();
-        for group in self.groups.iter().take_while(|group| !waits(group)) {
+        for group in self.groups.range(..end) {
             let place = next.iter().position(|later| later.before.contains(&group.id));
             next.insert(place.unwrap_or(next.len()), group);
         }
@@ -202,6 +211,12 @@ mod tests {
         assert_eq!(follower(&["a"], &[("b", &["a"]), ("c", &["a"])]), Vec::<String>::new());
         let stored = [("c", &["a", "b"][..]), ("b", &["a"]), ("a", &[])];
         assert_eq!(follower(&["d"], &stored), ["a", "b", "c"]);
+        // c waits for d, and so do those before which a, stored last, was claimed.
+        let stored = [("b", &["a"][..]), ("c", &["a", "d"]), ("a", &[])];
+        assert_eq!(follower(&["d"], &stored), Vec::<String>::new());
+        assert_eq!(follower(&[], &stored), ["a", "b", "c"]);
+        let stored = [("e", &[][..]), ("b", &["a"]), ("c", &["a", "d"]), ("a", &[])];
+        assert_eq!(follower(&["d"], &stored), ["e"]);
         // What was given back is waited for no longer.
         assert_eq!(follower(&["d"], &[("c", &["a"])]), ["c"]);
         assert_eq!(follower(&["b"], &[("a", &[]), ("c", &["b"])]), ["a"]);

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -25,6 +26,8 @@ pub struct Function {
     process: Child,
     address: String,
     log: Arc<Mutex<Vec<String>>>,
+    /// Reads what it writes to its log, until it ends.
+    reader: JoinHandle<()>,
 }
 
 impl Function {
@@ -46,7 +49,7 @@ impl Function {
         let (found, address) = mpsc::channel();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let written = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Ok(event) = serde_json::from_str::<Value>(&line)
                     && event["message"] == "listening"
@@ -60,7 +63,7 @@ impl Function {
             let _ = process.kill();
             panic!("{name} does not listen:\n{}", log.lock().unwrap().join("\n"))
         });
-        Self { name: name.to_owned(), process, address, log }
+        Self { name: name.to_owned(), process, address, log, reader }
     }
 
     /// Runs `name` to its end, which must be a success: what it wrote to standard output.
@@ -139,7 +142,14 @@ impl Function {
     pub async fn stop(mut self) -> ExitStatus {
         self.signal("-TERM");
         let what = format!("{} stops", self.name);
-        super::eventually(&what, || std::future::ready(self.process.try_wait().unwrap())).await
+        let status =
+            super::eventually(&what, || std::future::ready(self.process.try_wait().unwrap())).await;
+        // Its last words may still be on their way.
+        super::eventually("its log is read", || {
+            std::future::ready(self.reader.is_finished().then_some(()))
+        })
+        .await;
+        status
     }
 
     /// Resident memory in bytes (Linux).
@@ -205,7 +215,7 @@ impl Drop for Function {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if std::thread::panicking() {
+        if thread::panicking() {
             eprintln!("--- {}:\n{}", self.name, self.log());
         }
     }
