@@ -7,6 +7,7 @@ use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Timeouts};
 use futures_util::SinkExt as _;
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use tokio::time::timeout;
 use tokio_postgres::{Config, NoTls, Socket, config::SslMode, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -134,11 +135,19 @@ impl Url {
 /// The server cannot be reached, or refuses.
 pub async fn connect(url: &Url, application: &str, options: &str) -> anyhow::Result<Client> {
     let config = url.for_session(application, options);
-    match &url.tls {
-        Some(tls) => connect_with(&config, tls.clone()).await,
-        None => connect_with(&config, NoTls).await,
-    }
-    .with_context(|| format!("connecting to PostgreSQL {url}"))
+    let connecting = async {
+        match &url.tls {
+            Some(tls) => connect_with(&config, tls.clone()).await,
+            None => connect_with(&config, NoTls).await,
+        }
+    };
+    // The client's own time-out is over once the kernel has accepted, which it does for a server that hangs, too.
+    let patience = CONNECT_TIMEOUT * u32::try_from(config.get_hosts().len() + 1).unwrap_or(1);
+    let connected = match timeout(patience, connecting).await {
+        Ok(connected) => connected.map_err(anyhow::Error::new),
+        Err(silence) => Err(silence.into()),
+    };
+    connected.with_context(|| format!("connecting to PostgreSQL {url}"))
 }
 
 async fn connect_with<T>(config: &Config, tls: T) -> Result<Client, Error>

@@ -2,13 +2,17 @@
 //! `exactly_once.rs` and `database.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{process::Command, time::Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use shared::{
     db::{self, SqlState},
     testing::{Database, Function, Node, Pipeline, Postgres, Redis, eventually},
 };
+use tokio::time::sleep;
 
 const MESSAGES: i64 = 2_000;
 
@@ -109,6 +113,30 @@ async fn a_connection_to_a_server_that_only_reads_is_given_up() {
 }
 
 #[tokio::test]
+#[ignore = "takes more than two minutes"]
+async fn a_server_that_hangs_is_left() {
+    let postgres = Postgres::start();
+    let pipeline = Pipeline::start_on(postgres.database(), Redis::shared(), &[]);
+    let mut node = pipeline.node("/").await;
+    send(&mut node, 0..10).await;
+    assert_eq!(pipeline.settle(10).await, 10);
+    postgres.freeze();
+    send(&mut node, 10..MESSAGES).await;
+    // Minutes for a transaction, some seconds for each connection.
+    for reason in ["PostgreSQL does not answer", "connecting to PostgreSQL"] {
+        let begin = Instant::now();
+        while !pipeline.flush.log().contains(reason) {
+            assert!(begin.elapsed() < Duration::from_mins(3), "{}", pipeline.flush.log());
+            sleep(Duration::from_millis(100)).await;
+        }
+        eprintln!("a server that hangs: `{reason}` after {:?}", begin.elapsed());
+    }
+    postgres.thaw();
+    let over = Instant::now();
+    assert_stored(&pipeline, MESSAGES, "a server that hangs", over).await;
+}
+
+#[tokio::test]
 async fn who_finds_no_free_connection_waits_for_one() {
     let postgres = Postgres::start();
     let mut pipeline = Pipeline::start_on(postgres.database(), Redis::shared(), &[]);
@@ -192,6 +220,33 @@ async fn messages_wait_while_postgresql_says_that_its_disk_is_full() {
     owner.batch_execute("DROP TRIGGER full_disk ON log_rows").await.unwrap();
     // None of them was taken for one that PostgreSQL refuses.
     assert_stored(&pipeline, MESSAGES, "a full disk", Instant::now()).await;
+}
+
+/// Each commit waits for a tenth of a second, as for a disk that is that slow.
+#[tokio::test]
+async fn on_a_slow_disk_transactions_become_larger() {
+    let postgres = Postgres::durable();
+    let pipeline =
+        Pipeline::start_on(postgres.database(), Redis::shared(), &[("FLUSH_WORKERS", "1")]);
+    let owner = pipeline.database.owner().await;
+    for setting in [
+        "ALTER SYSTEM SET commit_delay = 100000",
+        "ALTER SYSTEM SET commit_siblings = 0",
+        "SELECT pg_reload_conf()",
+    ] {
+        owner.batch_execute(setting).await.unwrap();
+    }
+    let mut node = pipeline.node("/").await;
+    // At a pace at which there is an envelope every 25 ms.
+    for first in (0..MESSAGES).step_by(20) {
+        send(&mut node, first..first + 20).await;
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_stored(&pipeline, MESSAGES, "a slow disk", Instant::now()).await;
+    let envelopes = "SELECT count(*) FROM ingest_batches";
+    let envelopes: i64 = owner.query_one(envelopes, &[]).await.unwrap().get(0);
+    let transactions = pipeline.flush.metric("flush_transactions_total").await;
+    assert!(transactions * 2 < envelopes, "{envelopes} envelopes, {transactions} transactions");
 }
 
 #[tokio::test]

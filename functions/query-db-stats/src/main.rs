@@ -1,7 +1,11 @@
 //! `GET /stats/db`, `GET /stats/version`, `GET /stats/openapi.json`: sizes of tables and indexes,
 //! what runs, and what all functions answer.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use schemars::JsonSchema;
@@ -13,14 +17,19 @@ use shared::{
     query::{self, Plans, Query},
     service,
 };
+use tokio::sync::Mutex;
+
+/// PostgreSQL looks at each file of the database for an answer, so one is given for so long.
+const LASTS: Duration = Duration::from_secs(1);
 
 /// The size of each table and each index, the largest first.
+/// All is as it was a second ago at most.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Relations {}
 
 /// A table or an index, all its partitions included.
-#[derive(JsonSchema, Serialize)]
+#[derive(Clone, JsonSchema, Serialize)]
 struct Relation {
     #[serde(rename = "relation")]
     name: String,
@@ -62,9 +71,24 @@ impl From<&Row> for Relation {
     }
 }
 
-async fn relations(query: Query) -> http::Result<Vec<Relation>> {
-    let rows = query.rows(include_str!("relations.sql"), &[]).await?;
-    Ok(rows.iter().map(Relation::from).collect())
+/// The latest answer, for which PostgreSQL is asked once, however many wait for it.
+#[derive(Default)]
+struct Latest(Mutex<Option<(Instant, Vec<Relation>)>>);
+
+impl Latest {
+    async fn relations(&self, query: &Query) -> http::Result<Vec<Relation>> {
+        let mut latest = self.0.lock().await;
+        if let Some((at, relations)) = &*latest
+            && at.elapsed() < LASTS
+        {
+            return Ok(relations.clone());
+        }
+        let asked = Instant::now();
+        let rows = query.rows(include_str!("relations.sql"), &[]).await?;
+        let relations: Vec<Relation> = rows.iter().map(Relation::from).collect();
+        *latest = Some((asked, relations.clone()));
+        Ok(relations)
+    }
 }
 
 /// The name and the version of this program.
@@ -93,9 +117,13 @@ fn description() -> http::Result<Box<RawValue>> {
 
 fn main() -> ExitCode {
     service::run(env!("CARGO_PKG_NAME"), |config, shutdown| {
+        let latest = Arc::new(Latest::default());
         query::serve(env!("CARGO_PKG_NAME"), config, Plans::Custom, shutdown, |routes, query| {
             routes
-                .get("/stats/db", move |Relations {}| relations(query.clone()))
+                .get("/stats/db", move |Relations {}| {
+                    let (latest, query) = (Arc::clone(&latest), query.clone());
+                    async move { latest.relations(&query).await }
+                })
                 .get("/stats/version", |Versions {}| async { Ok(VERSION) })
                 .get("/stats/openapi.json", |Description {}| async { description() })
         })

@@ -10,9 +10,9 @@ fn start(database: &Database) -> Function {
     Function::start("query-db-stats", &[("DATABASE_URL", &database.url("tetcore_query"))])
 }
 
-/// What is said of each table and index.
-async fn relations(function: &Function) -> BTreeMap<String, Value> {
-    let answer = function.get("/stats/db").await;
+/// What is said of each table and index, by one who has not said anything yet.
+async fn relations(database: &Database) -> BTreeMap<String, Value> {
+    let answer = start(database).get("/stats/db").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let named = |row: Value| (row["relation"].as_str().unwrap().to_owned(), row);
     answer.rows().into_iter().map(named).collect()
@@ -33,7 +33,7 @@ async fn every_table_and_index_has_its_size() {
     expected.retain(|name| name != "log_rows" && name != "log_slices");
     expected.push("tetcore_logs".to_owned());
     expected.sort_unstable();
-    let relations = relations(&function).await;
+    let relations = relations(&database).await;
     assert_eq!(relations.keys().cloned().collect::<Vec<_>>(), expected);
     let index = &relations["peer_connections_pkey"];
     assert_eq!(
@@ -47,8 +47,7 @@ async fn every_table_and_index_has_its_size() {
 async fn partitions_count_with_what_they_are_part_of() {
     let database = Database::new();
     let owner = database.owner().await;
-    let function = start(&database);
-    let before = relations(&function).await;
+    let before = relations(&database).await;
     owner
         .batch_execute(
             "INSERT INTO log_rows (created_at, peer_connection_id, audit, logs)
@@ -58,7 +57,7 @@ async fn partitions_count_with_what_they_are_part_of() {
         )
         .await
         .unwrap();
-    let after = relations(&function).await;
+    let after = relations(&database).await;
     assert_eq!(after["tetcore_logs"]["rows"], 600);
     for (relation, least) in [("tetcore_logs", 600 * 500), ("tetcore_logs_unidentified", 8192)] {
         let bytes = |relations: &BTreeMap<String, Value>| relations[relation]["bytes"].as_i64();
@@ -72,8 +71,7 @@ async fn partitions_count_with_what_they_are_part_of() {
 async fn a_table_tells_its_age_its_growth_and_what_is_packed() {
     let database = Database::new();
     let owner = database.owner().await;
-    let function = start(&database);
-    let logs = async || relations(&function).await["tetcore_logs"].clone();
+    let logs = async || relations(&database).await["tetcore_logs"].clone();
     let past = "SELECT make_past_partitions(false, '2026-01-01Z', '280320 hours')";
     owner.batch_execute(past).await.unwrap();
     let unknown = logs().await;
@@ -107,6 +105,18 @@ async fn a_table_tells_its_age_its_growth_and_what_is_packed() {
     assert_eq!(packed["rows"], 1000);
     assert!(packed["compressed_bytes"].as_i64() > unknown["compressed_bytes"].as_i64());
     assert!(packed["bytes"].as_i64() < fresh["bytes"].as_i64(), "{fresh} {packed}");
+}
+
+#[tokio::test]
+async fn an_answer_is_renewed() {
+    let database = Database::new();
+    let function = start(&database);
+    assert!(!function.get("/stats/db").await.text().contains("another"));
+    database.owner().await.batch_execute("CREATE TABLE another ()").await.unwrap();
+    eventually("the new table is there", || async {
+        function.get("/stats/db").await.text().contains("another").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -15,13 +15,18 @@ pub(super) fn cpu_seconds(id: u32) -> f64 {
 /// User and system time of a process and all its children, those that have ended included.
 pub(super) fn cpu_seconds_with_children(id: u32) -> f64 {
     let own: u32 = times(&stat(id).unwrap()).iter().sum();
-    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-    let children = children.split_whitespace().filter_map(|child| {
+    let children = children(id).into_iter().filter_map(|child| {
         // One that ends meanwhile is missed, once.
         let [user, system, ..] = times(&stat(child.parse().ok()?)?);
         Some(user + system)
     });
     f64::from(own + children.sum::<u32>()) / TICKS_PER_SECOND
+}
+
+/// The ids of the children of its main thread.
+pub(super) fn children(id: u32) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A field of the memory in its status, such as `VmRSS:`, in bytes.

@@ -212,6 +212,24 @@ impl Postgres {
         self.server.stop(self.server.end);
     }
 
+    /// Stops every process of the server in its tracks, connections open, until
+    /// [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.server.signal("-STOP");
+        self.signal_sessions("-STOP");
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.signal_sessions("-CONT");
+        self.server.signal("-CONT");
+    }
+
+    fn signal_sessions(&self, signal: &str) {
+        let sessions = process::children(self.server.id());
+        assert!(Command::new("kill").arg(signal).args(sessions).status().unwrap().success());
+    }
+
     /// Ends the server as for maintenance: connections are closed, transactions undone.
     pub fn shut_down(&mut self) {
         self.server.stop("-INT");
