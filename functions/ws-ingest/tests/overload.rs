@@ -3,13 +3,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use shared::testing::{Database, Function, Node, Pipeline, Redis, eventually, masked, metric};
+use shared::testing::{Database, Function, Node, Pipeline, Redis, Rng, eventually, masked, metric};
 use tokio::{task::JoinHandle, time::sleep};
 
 /// A buffer that is soon full, and little patience.
@@ -23,9 +23,16 @@ const FLOOD: usize = 64 << 20;
 /// What the process may grow by while it is flooded.
 const GROWTH: u64 = 24 << 20;
 
-/// Messages of 1 KiB each, one frame a message.
+/// Messages of 1 KiB each, one frame a message; compressed, they need nearly as much.
 fn messages(count: usize) -> Vec<u8> {
-    masked(true, 2, format!(r#"{{"msg":"a","x":"{}"}}"#, "x".repeat(1000)).as_bytes()).repeat(count)
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+    // More than lz4 looks back.
+    static MESSAGES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let mut rng = Rng::new(1, 0);
+        let mut message = || format!(r#"{{"msg":"a","x":"{}"}}"#, rng.text(LETTERS, 1000));
+        (0..256).map(|_| masked(true, 2, message().as_bytes())).collect()
+    });
+    MESSAGES.iter().cycle().take(count).flatten().copied().collect()
 }
 
 async fn dropped(ingest: &Function, reason: &str) -> i64 {
