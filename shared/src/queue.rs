@@ -164,8 +164,8 @@ impl Producer {
         }
     }
 
-    /// Numbers the rows of `envelope`, packs it, and appends it to the queue. After an error it may be in the queue all the same;
-    /// pushing it again does no harm, since its id is stored once.
+    /// Numbers the rows of `envelope`, packs it, and appends it to the queue. After an error it may be in the queue all
+    /// the same; pushing it again does no harm, since its id is stored once.
     ///
     /// # Errors
     /// Redis did not answer, or refused.

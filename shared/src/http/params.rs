@@ -143,7 +143,7 @@ impl JsonSchema for Natural {
     }
 }
 
-/// A number from 1 to `most`, in digits only.
+/// A number from 1 to `most`, in digits, behind which `.0` may stand.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D, most: u32) -> Result<u32, D::Error> {
     let text = String::deserialize(deserializer)?;
     // 4.0 is a whole number to JSON Schema, and some clients write it so.
